@@ -1,0 +1,46 @@
+"""`isthmus decode`: codes to data."""
+
+from __future__ import annotations
+
+import click
+
+from isthmus.cli import options
+
+
+@click.command()
+@options.run_argument
+@click.argument("codes")
+@click.option(
+    "--mode",
+    default="mean",
+    metavar="mean|sample|argmax",
+    help="What to take of p(x|z). [default: mean]",
+)
+@options.output_options
+@options.seed_option
+@options.device_option
+def decode(
+    run: str, codes: str, mode: str, output: str, overwrite: bool, seed: int, device: str
+) -> None:
+    """Write the data that CODES stand for.
+
+    CODES is a .npy file, or a table with the columns z0, z1, ... as `isthmus encode` writes them.
+    The data go to .npy; a table's to .csv or .parquet with the run's own columns; images to .png,
+    as one grid, or to a folder.
+    """
+    import torch
+
+    from isthmus.cli import running
+    from isthmus.cli.given import read_codes
+    from isthmus.cli.talk import with_progress, wrote
+    from isthmus.cli.writers import Target
+
+    target = Target.at(output, overwrite)
+    trained, where = running.open_run(run, device)
+    given = read_codes(trained, codes)
+    torch.manual_seed(seed)
+    with target.open(running.data_layout(trained.spec, len(given), "decoded data")) as sink:
+        for batch in with_progress(given.chunks(running.CHUNK), len(given), "decoding"):
+            z = batch.x.reshape(len(batch), *trained.model.latent_shape)
+            running.write_rows(sink, trained.model.decode(z.to(where), mode))
+    wrote(target.path, f"{len(given):,} decoded data of shape {trained.spec.shape} (mode {mode})")

@@ -1,0 +1,71 @@
+"""The report of one run, with pictures of its held-out data where the data are at hand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from isthmus.data import Batch, Source
+from isthmus.evaluation.measure import LOG2, principal_plane
+from isthmus.fitting import Run
+from isthmus.report import run_report
+
+REPORT = "report.html"
+SHOWN = 10
+SHOWN_CODES = 1000
+
+
+def write_run_report(run: Run, folder: Path, source: Source | None) -> Path:
+    """Write `report.html` into a run folder.
+
+    Args:
+        run: With its model on the CPU or elsewhere.
+        folder: The run's.
+        source: The data that the run was trained on; None leaves the pictures of data out.
+    """
+    arrays: dict[str, Any] = {} if source is None else held_out_arrays(run, source)
+    return run_report(run, arrays, folder / REPORT)
+
+
+def held_out_arrays(run: Run, source: Source, seed: int = 0) -> dict[str, Any]:
+    """What a report shows of a run's held-out data, by the names that it has there."""
+    model = run.model
+    device = next(model.parameters()).device
+    held_out = first(run.split.of(source)[2].chunks(SHOWN_CODES), SHOWN_CODES)
+    x = held_out.x.to(device)
+    with torch.random.fork_rng(), torch.no_grad():
+        torch.manual_seed(seed)
+        codes = _array(model.encode(x)).reshape(len(x), -1)
+        arrays = {
+            "originals": _array(x[:SHOWN]),
+            "reconstructions": _array(model.reconstruct(x[:SHOWN])),
+            "samples": _array(model.sample(SHOWN)),
+            "codes": principal_plane(codes.astype(np.float64)).astype(np.float32),
+        }
+        if model.posterior.has_density:
+            rates = model.evidence(x).rate_per_dimension.mean(0).flatten() / LOG2
+            arrays["rates"] = np.sort(_array(rates))[::-1]
+    if held_out.labels is not None:
+        arrays["labels"] = held_out.labels.cpu().numpy()
+    return arrays
+
+
+def first(chunks: Iterable[Batch], n: int) -> Batch:
+    """The first n data, or all where there are fewer."""
+    taken: list[Batch] = []
+    for batch in chunks:
+        taken.append(batch)
+        if sum(map(len, taken)) >= n:
+            break
+    labels = [b.labels for b in taken if b.labels is not None]
+    x = torch.cat([b.x for b in taken])[:n]
+    return Batch(x, torch.cat(labels)[:n] if labels else None)
+
+
+def _array(t: Tensor) -> np.ndarray:
+    return t.detach().float().cpu().numpy()

@@ -1,0 +1,198 @@
+"""Data for a trained run, read as they were at training: columns, kind, channels and unit."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import math
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, final
+
+from isthmus.cli import values
+from isthmus.data import DATASETS, Batch, DataSpec, Source, load
+from isthmus.errors import DataError, UnknownNameError
+from isthmus.fitting import Run
+from isthmus.registry import did_you_mean
+
+TABLES = (".csv", ".csv.gz", ".tsv", ".parquet")
+# A float image of a run on [0, 1] that goes beyond this is in the data's own unit, 0 to 255 for
+# instance; a reconstruction may overshoot 1 by a little and is not.
+OVERSHOOT = 1.5
+PROBE = 1024
+
+
+@final
+@dataclass(frozen=True)
+class Given:
+    """Data in the units of a run's model.
+
+    Args:
+        source: As loaded.
+        factor: What its values are multiplied by.
+        notes: What was handled.
+    """
+
+    source: Source
+    factor: float
+    notes: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The labels' classes, empty where there are no labels."""
+        return self.source.spec.classes
+
+    def chunks(self, size: int) -> Iterator[Batch]:
+        """All data in their order, at most `size` at a time."""
+        for batch in self.source.chunks(size):
+            yield batch if self.factor == 1.0 else replace(batch, x=batch.x * self.factor)
+
+
+def data_for(run: Run, data: str, label: str | None = None, image_size: str | None = None) -> Given:
+    """Read `data` as `run` read its own.
+
+    Raises:
+        DataError: They have another shape than the run's.
+        UnknownNameError: A column that the run was trained on is missing.
+    """
+    spec = run.spec
+    options: dict[str, Any] = {"label": label}
+    if image_size is not None:
+        options["image_size"] = values.size("--image-size", image_size)
+    notes: tuple[str, ...] = ()
+    if data not in DATASETS:
+        options["kind"] = spec.kind
+        path = Path(data)
+        if path.is_dir():
+            options["kind"], options["grey"] = None, spec.shape[0] == 1
+        elif path.is_file() and path.name.lower().endswith(TABLES):
+            options["columns"], notes = run_columns(spec, path, label)
+    source = load(data, **{k: v for k, v in options.items() if v is not None})
+    _check_shape(source.spec, run, data)
+    factor, unit_notes = unit_factor(source, spec, is_array=data.lower().endswith((".npy", ".npz")))
+    return Given(source, factor, (*source.notes, *notes, *unit_notes))
+
+
+def read_codes(run: Run, codes: str) -> Source:
+    """Codes (N, Z) from an array, or from the columns z0, z1, ... of a table.
+
+    Raises:
+        DataError: They have another width than the run's codes.
+    """
+    width = math.prod(run.model.latent_shape)
+    columns = None
+    if codes.lower().endswith(TABLES):
+        columns = [f"z{i}" for i in range(width)]
+    source = load(codes, kind="table", columns=columns)
+    if source.spec.shape != (width,):
+        raise DataError(
+            f"{codes} holds codes of {source.spec.size} numbers, and the run {run.folder} expects "
+            f"{width}: give codes that `isthmus encode` wrote with this run."
+        )
+    return source
+
+
+def run_columns(
+    spec: DataSpec, path: Path, label: str | None
+) -> tuple[tuple[str, ...] | None, tuple[str, ...]]:
+    """The columns of a table that a run needs, in its order, and a note on those that it does not.
+
+    Raises:
+        UnknownNameError: Some are missing.
+    """
+    names = tuple(column.name for column in spec.columns)
+    if not names:
+        return None, ()
+    found = column_names(path)
+    wanted = tuple(dict.fromkeys(name if name in found else _list_column(name) for name in names))
+    missing = [name for name in wanted if name not in found]
+    if len(missing) > 1:
+        shown = ", ".join(map(repr, missing[:5])) + (", ..." if len(missing) > 5 else "")
+        raise UnknownNameError(
+            f"{path} lacks {len(missing)} of the {len(wanted)} columns that the run learned from: "
+            f"{shown}. It has: {', '.join(found)}."
+        )
+    if missing:
+        near = str(did_you_mean(f"column of {path}:", missing[0], found)).partition(".")[2]
+        raise UnknownNameError(
+            f"{path} lacks the column {missing[0]!r} that the run was trained on.{near}"
+        )
+    extra = [name for name in found if name not in wanted and name != label]
+    return wanted, (
+        f"columns that the run does not know were left out: {', '.join(extra)}",
+    ) if extra else ()
+
+
+def column_names(path: Path) -> list[str]:
+    """The columns of a table, from its first line or its schema."""
+    if path.suffix.lower() == ".parquet":
+        return _parquet_names(path)
+    opened: Any = gzip.open if path.suffix.lower() == ".gz" else open
+    try:
+        with opened(path, "rt", encoding="utf-8-sig", newline="") as file:
+            names = next(csv.reader(file, delimiter="\t" if ".tsv" in path.suffixes else ","), [])
+    except (OSError, UnicodeDecodeError, EOFError, csv.Error) as error:
+        raise DataError(f"{path} is not a readable CSV file ({error}): write it again.") from error
+    # Without a line of names the columns go by their number.
+    return [str(i) for i in range(len(names))] if names and all(map(_is_number, names)) else names
+
+
+def _parquet_names(path: Path) -> list[str]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        return list(pq.read_schema(path).names)
+    except (pa.ArrowException, OSError) as error:
+        reason = str(error).splitlines()[0]
+        raise DataError(
+            f"{path} is not a readable Parquet file ({reason}): write it again."
+        ) from error
+
+
+def unit_factor(source: Source, spec: DataSpec, *, is_array: bool) -> tuple[float, tuple[str, ...]]:
+    """What brings the numbers of an array to the run's unit, and a note if that is not 1."""
+    if not is_array or spec.kind != "image" or spec.unit in (1.0, source.spec.unit):
+        return 1.0, ()
+    if source.spec.unit != 1.0:
+        factor = source.spec.unit / spec.unit
+    elif source.spec.support == "real" and _peak(source) > OVERSHOOT:
+        factor = 1.0 / spec.unit
+    else:
+        return 1.0, ()
+    return factor, (f"the values were divided by {spec.unit:g}, as at training",)
+
+
+def _peak(source: Source) -> float:
+    return float(next(source.chunks(PROBE)).x.max())
+
+
+def _check_shape(got: DataSpec, run: Run, data: str) -> None:
+    if got.shape == run.spec.shape:
+        return
+    advice = "give data of the same shape"
+    if len(got.shape) == len(run.spec.shape) == 3 and got.shape[0] == run.spec.shape[0]:
+        advice = f"resize them with --image-size {run.spec.shape[1]}x{run.spec.shape[2]}"
+    raise DataError(
+        f"{data} holds data of shape {got.shape}, and the run {run.folder} expects "
+        f"{run.spec.shape}: {advice}."
+    )
+
+
+def _list_column(element: str) -> str:
+    """The column of lists that an element such as `v[3]` belongs to."""
+    found = re.fullmatch(r"(.*)\[\d+\]", element)
+    return element if found is None else found[1]
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,101 @@
+"""The options, each written once, so that they read the same in every command."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+
+def stack(*decorators: Decorator) -> Decorator:
+    """Several decorators as one, in the order in which `--help` shows them."""
+
+    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        for decorator in reversed(decorators):
+            function = decorator(function)
+        return function
+
+    return decorate
+
+
+data_argument = click.argument("data")
+run_argument = click.argument("run")
+
+label_option = click.option("--label", metavar="COLUMN", help="The column that is the label.")
+image_size_option = click.option(
+    "--image-size", metavar="N|HxW", help="Resize images to N by N, or to height by width."
+)
+data_options = stack(
+    click.option(
+        "--kind", metavar="table|image|counts", help="What a datum is, where it is not clear."
+    ),
+    label_option,
+    click.option("--columns", metavar="A,B,...", help="The columns to learn from."),
+    click.option("--drop", metavar="A,B,...", help="Columns to leave out."),
+    image_size_option,
+    click.option("--grey/--colour", default=None, help="Read pictures as grey or as RGB."),
+)
+
+model_options = stack(
+    click.option(
+        "--recipe", metavar="NAME", help="The model; see `isthmus recipes`. [default: vae]"
+    ),
+    click.option("--latent-dim", type=int, metavar="Z", help="Numbers in a code. [default: 16]"),
+    click.option("--network", metavar="NAME", help="auto, mlp, conv, residual or linear."),
+    click.option("--hidden", metavar="512,256", help="Widths of the hidden layers."),
+    click.option("--likelihood", metavar="NAME", help="p(x|z); auto takes what fits the data."),
+)
+
+machine_options = stack(
+    click.option(
+        "--device", metavar="NAME", help="auto, cpu, cuda, cuda:1 or mps. [default: auto]"
+    ),
+    click.option("--threads", metavar="N|auto", help="CPU threads; auto measures what is fastest."),
+    click.option("--precision", metavar="NAME", help="float32 or bfloat16."),
+)
+step_options = stack(
+    click.option("--batch-size", type=int, metavar="N", help="Data in one step. [default: 128]"),
+    click.option("--lr", type=float, help="The peak learning rate. [default: 0.002]"),
+)
+train_seed_option = click.option(
+    "--seed", type=int, help="Of weights, order and noise. [default: 0]"
+)
+
+settings_options = stack(
+    click.option(
+        "-c", "--config", metavar="FILE", help="Settings from a .yaml, .toml or .json file."
+    ),
+    click.option(
+        "-s",
+        "--set",
+        "sets",
+        metavar="KEY=VALUE",
+        multiple=True,
+        help="Any setting, such as training.weight_decay=0, model.beta=4 or data.label=y.",
+    ),
+)
+
+output_options = stack(
+    click.option(
+        "-o", "--output", required=True, metavar="FILE", help="What to write; its suffix says how."
+    ),
+    click.option("--overwrite", is_flag=True, help="Replace what is there."),
+)
+device_option = click.option(
+    "--device",
+    default="auto",
+    metavar="NAME",
+    help="auto, cpu, cuda, cuda:1 or mps. [default: auto]",
+)
+seed_option = click.option(
+    "--seed", type=click.IntRange(0), default=0, help="The same seed, the same result. [default: 0]"
+)
+mode_option = click.option(
+    "--mode",
+    default="mean",
+    metavar="mean|sample|argmax",
+    help="What to take of it. [default: mean]",
+)

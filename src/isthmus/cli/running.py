@@ -1,0 +1,86 @@
+"""What the commands that use a trained run share: reading it, and writing rows chunk by chunk."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from isthmus.cli.given import Given
+from isthmus.cli.sinks import Layout, Sink
+from isthmus.cli.talk import note
+from isthmus.data import Batch, DataSpec
+from isthmus.errors import OptionError
+from isthmus.fitting import Run
+from isthmus.training.devices import choose_device
+
+# Rows of one chunk: a small part of memory, and large enough for the processor.
+CHUNK = 4096
+# Of a chunk that is scored: each datum costs a thousand passes, and progress should show.
+SCORED = 512
+# Supports whose values, as pixels, lie in [0, 1].
+PICTURED = ("unit", "binary")
+
+
+def open_run(folder: str, device: str) -> tuple[Run, torch.device]:
+    """A run, its model on the device."""
+    where = choose_device(device)
+    run = Run.read(Path(folder))
+    run.model.to(where)
+    return run, where
+
+
+def say_notes(given: Given) -> None:
+    """The notes on data, one line each."""
+    for text in given.notes:
+        note(text)
+
+
+def code_layout(run: Run, rows: int, labels: bool) -> Layout:
+    """Codes: the columns z0, z1, ..."""
+    shape = tuple(run.model.latent_shape)
+    names = tuple(f"z{i}" for i in range(torch.Size(shape).numel()))
+    return Layout("codes", rows, shape, names, labels=labels)
+
+
+def data_layout(spec: DataSpec, rows: int, what: str, labels: bool = False) -> Layout:
+    """Data of a run: the table's own columns, else x0, x1, ..."""
+    names = tuple(c.name for c in spec.columns) or tuple(f"x{i}" for i in range(spec.size))
+    images = spec.kind == "image" and spec.support in PICTURED
+    return Layout(what, rows, tuple(spec.shape), names, images, labels and "label" not in names)
+
+
+def label_names(batch: Batch, classes: Sequence[str]) -> list[str] | None:
+    """The labels of a batch in words."""
+    if batch.labels is None or not classes:
+        return None
+    return [classes[i] for i in batch.labels.tolist()]
+
+
+def write_rows(sink: Sink, rows: Tensor, labels: Sequence[str] | None = None) -> None:
+    """Append a tensor from any device."""
+    sink.write(rows.detach().cpu().numpy(), labels)
+
+
+def parts_of(total: int, size: int = CHUNK) -> Iterable[range]:
+    """0 .. total - 1 in stretches of at most `size`."""
+    return (range(first, min(first + size, total)) for first in range(0, total, size))
+
+
+def check_support(run: Run, x: Tensor, where: Any) -> None:
+    """Refuse data that the run's likelihood gives no density.
+
+    Raises:
+        OptionError: Values outside its support.
+    """
+    if "real" in run.model.likelihood.supports or run.spec.support not in PICTURED:
+        return
+    if bool((x < 0).any() | (x > 1).any()):
+        raise OptionError(
+            f"{where} has values from {float(x.min()):g} to {float(x.max()):g}, and the run's "
+            f"likelihood {type(run.model.likelihood).__name__} has a density on [0, 1] only: scale "
+            "them as at training."
+        )

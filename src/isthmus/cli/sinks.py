@@ -1,0 +1,49 @@
+"""What a writer of results is: rows appended to a file that is being written."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import final
+
+import numpy as np
+
+from isthmus.registry import Registry
+
+WRITERS = Registry("output file type")
+FOLDER = "folder"
+
+
+@final
+@dataclass(frozen=True)
+class Layout:
+    """What is going to be written.
+
+    Args:
+        what: What the rows are called in messages.
+        rows: N.
+        shape: Of one row, as `.npy` keeps it.
+        names: Of a row's elements, as tables keep it.
+        images: Rows are images (C, H, W) in [0, 1].
+        labels: A label comes with each row.
+    """
+
+    what: str
+    rows: int
+    shape: tuple[int, ...]
+    names: tuple[str, ...]
+    images: bool = False
+    labels: bool = False
+
+
+class Sink(ABC):
+    """A file that is being written, part by part."""
+
+    @abstractmethod
+    def write(self, rows: np.ndarray, labels: Sequence[str] | None = None) -> None:
+        """Append rows (n, *shape)."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Finish the file."""

@@ -1,0 +1,151 @@
+"""A comparison in the terminal: the table, as wide as there is room, and the findings in words."""
+
+from __future__ import annotations
+
+import math
+import textwrap
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from isthmus.evaluation.results import Column, Comparison, ModelResult
+
+MISSING = "–"
+PADDING = 2
+# The order in which columns are kept where not all of them fit.
+BY_IMPORTANCE = (
+    "r2",
+    "nll",
+    "rate",
+    "active",
+    "sample_auc",
+    "probe",
+    "seconds",
+    "elbo",
+    "rmse",
+    "outlier_auc",
+    "distortion",
+    "parameters",
+    "bytes",
+)
+
+
+def print_comparison(comparison: Comparison, console: Console) -> None:
+    """Print the main table, the code sizes where they were compared, and the findings."""
+    from isthmus.evaluation.results import COLUMNS
+
+    main = [r for r in comparison.results if r.main]
+    filled = [c for c in COLUMNS if any(_is_known(r, c.key) for r in main)]
+    shown = fitting(filled, main, console.width)
+    console.print(_main_table(shown, main, plain=not console.is_terminal))
+    left_out = [c.title for c in filled if c not in shown]
+    if left_out:
+        console.print(
+            _wrapped(
+                f"No room here for {', '.join(left_out)}; metrics.json has all.", console.width
+            )
+        )
+    if any(not r.main for r in comparison.results):
+        console.print(_sizes_table(comparison.results))
+    for finding in comparison.findings:
+        doubt = " (within the noise)" if finding.within_noise else ""
+        console.print(f"[bold]{finding.purpose}[/bold]{doubt}", highlight=False)
+        console.print(_wrapped(finding.text, console.width, "  "), highlight=False, markup=False)
+
+
+def cell(result: ModelResult, column: Column) -> str:
+    """A value ± its error, or a dash."""
+    if not _is_known(result, column.key):
+        return MISSING
+    text = f"{result.metrics[column.key]:,.{column.digits}f}"
+    error = result.errors.get(column.key)
+    return (
+        text if error is None or not math.isfinite(error) else f"{text} ±{error:,.{column.digits}f}"
+    )
+
+
+def best(results: Sequence[ModelResult], column: Column) -> float | None:
+    """The best value as shown, or None where there is none or all are the same."""
+    values = {_shown(r, column) for r in results if _is_known(r, column.key)}
+    if column.better == 0 or len(values) < 2:
+        return None
+    return max(values) if column.better > 0 else min(values)
+
+
+def fitting(columns: Iterable[Column], results: Sequence[ModelResult], width: int) -> list[Column]:
+    """The most important columns for which there is room, in the table's order."""
+    columns = list(columns)
+    room = width - max([len("model"), *(len(r.label) for r in results)]) - PADDING
+    kept = set()
+    for column in sorted(columns, key=_importance):
+        heading = max(map(len, _heading(column).split("\n")))
+        needed = max([heading, *(len(cell(r, column)) + 1 for r in results)]) + PADDING
+        if needed <= room:
+            kept.add(column.key)
+            room -= needed
+    return [c for c in columns if c.key in kept]
+
+
+def _importance(column: Column) -> int:
+    return BY_IMPORTANCE.index(column.key) if column.key in BY_IMPORTANCE else len(BY_IMPORTANCE)
+
+
+def _heading(column: Column) -> str:
+    return f"{column.title}\n{column.unit}" if column.unit else column.title
+
+
+def _is_known(result: ModelResult, key: str) -> bool:
+    return math.isfinite(result.metrics.get(key, math.nan))
+
+
+def _shown(result: ModelResult, column: Column) -> float:
+    return round(result.metrics[column.key], column.digits)
+
+
+def _main_table(columns: Sequence[Column], results: Sequence[ModelResult], plain: bool) -> object:
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1))
+    table.add_column("model", no_wrap=True)
+    for column in columns:
+        table.add_column(_heading(column), justify="right", no_wrap=True)
+    winners = {column.key: best(results, column) for column in columns}
+    for result in results:
+        cells = []
+        for column in columns:
+            won = _is_known(result, column.key) and _shown(result, column) == winners[column.key]
+            # Where there is no bold type a star stands in for it.
+            cells.append(
+                Text(
+                    cell(result, column) + ("*" if plain and won else ""),
+                    "bold green" if won else "",
+                )
+            )
+        table.add_row(Text(result.label), *cells)
+    return table
+
+
+def _sizes_table(results: Sequence[ModelResult]) -> object:
+    """R² by model and code size."""
+    from rich import box
+    from rich.table import Table
+
+    sizes = sorted({r.latent_dim for r in results})
+    table = Table(title="R² by code size", title_justify="left", box=box.SIMPLE_HEAD)
+    table.add_column("model", no_wrap=True)
+    for size in sizes:
+        table.add_column(str(size), justify="right")
+    found = {(r.name, r.latent_dim): r.metrics.get("r2", math.nan) for r in results}
+    swept = dict.fromkeys(r.name for r in results if not r.main)
+    for name in swept:
+        values = [found.get((name, size), math.nan) for size in sizes]
+        table.add_row(name, *(f"{v:.3f}" if math.isfinite(v) else MISSING for v in values))
+    return table
+
+
+def _wrapped(text: str, width: int, indent: str = "") -> str:
+    return textwrap.fill(text, width, initial_indent=indent, subsequent_indent=indent)

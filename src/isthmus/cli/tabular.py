@@ -1,0 +1,91 @@
+"""Arrays and tables: `.npy`, Parquet and CSV."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, final
+
+import numpy as np
+
+from isthmus.cli.sinks import WRITERS, Layout, Sink
+
+
+@final
+@WRITERS.register(".npy")
+class NpySink(Sink):
+    """An array (N, *shape) of float32, written in place: it may be larger than memory."""
+
+    def __init__(self, path: Path, layout: Layout) -> None:
+        self._array: Any = np.lib.format.open_memmap(
+            path, mode="w+", dtype=np.float32, shape=(layout.rows, *layout.shape)
+        )
+        self._written = 0
+
+    def write(self, rows: np.ndarray, labels: Sequence[str] | None = None) -> None:
+        self._array[self._written : self._written + len(rows)] = rows
+        self._written += len(rows)
+
+    def close(self) -> None:
+        self._array.flush()
+        self._array = None
+
+
+def _table(layout: Layout, rows: np.ndarray, labels: Sequence[str] | None) -> Any:
+    """Rows as an Arrow table, the label last."""
+    import pyarrow as pa
+
+    flat = np.asarray(rows, np.float32).reshape(len(rows), -1)
+    columns = [pa.array(np.ascontiguousarray(flat[:, i])) for i in range(flat.shape[1])]
+    if layout.labels:
+        columns.append(pa.array(labels, pa.string()))
+    return pa.Table.from_arrays(columns, schema=_schema(layout))
+
+
+def _schema(layout: Layout) -> Any:
+    import pyarrow as pa
+
+    fields = [(name, pa.float32()) for name in layout.names]
+    return pa.schema([*fields, *([("label", pa.string())] if layout.labels else [])])
+
+
+@final
+@WRITERS.register(".parquet", tables=True)
+class ParquetSink(Sink):
+    """A Parquet table, a row group for each part."""
+
+    def __init__(self, path: Path, layout: Layout) -> None:
+        import pyarrow.parquet as pq
+
+        self._layout = layout
+        self._writer = pq.ParquetWriter(path, _schema(layout))
+
+    def write(self, rows: np.ndarray, labels: Sequence[str] | None = None) -> None:
+        self._writer.write_table(_table(self._layout, rows, labels))
+
+    def close(self) -> None:
+        self._writer.close()
+
+
+@final
+@WRITERS.register(".csv", tables=True)
+class CsvSink(Sink):
+    """Comma-separated values with a line of names."""
+
+    def __init__(self, path: Path, layout: Layout) -> None:
+        self._layout = layout
+        self._file = path.open("wb")
+        header = io.StringIO()
+        csv.writer(header, lineterminator="\n").writerow(_schema(layout).names)
+        self._file.write(header.getvalue().encode())
+
+    def write(self, rows: np.ndarray, labels: Sequence[str] | None = None) -> None:
+        import pyarrow.csv as pc
+
+        options = pc.WriteOptions(include_header=False, quoting_style="needed")
+        pc.write_csv(_table(self._layout, rows, labels), self._file, options)
+
+    def close(self) -> None:
+        self._file.close()

@@ -1,0 +1,36 @@
+"""Data: sources of batches, and everything that makes one."""
+
+from isthmus.data.corruption import CORRUPTIONS
+from isthmus.data.load import load
+from isthmus.data.named import DATASETS
+from isthmus.data.resident import Resident, place
+from isthmus.data.scaling import SCALINGS, Moments, Scaling, moments
+from isthmus.data.source import Batch, Source
+from isthmus.data.sparse import Sparse
+from isthmus.data.spec import Column, DataSpec
+from isthmus.data.splits import DEFAULT_FRACTIONS, PARTS, Split, SplitRecord, split
+from isthmus.data.streamed import Reader, Streamed
+
+__all__ = [
+    "CORRUPTIONS",
+    "DATASETS",
+    "DEFAULT_FRACTIONS",
+    "PARTS",
+    "SCALINGS",
+    "Batch",
+    "Column",
+    "DataSpec",
+    "Moments",
+    "Reader",
+    "Resident",
+    "Scaling",
+    "Source",
+    "Sparse",
+    "Split",
+    "SplitRecord",
+    "Streamed",
+    "load",
+    "moments",
+    "place",
+    "split",
+]

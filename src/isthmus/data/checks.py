@@ -1,0 +1,100 @@
+"""What is refused of data, each in one line that says where."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from isthmus.data.splits import MINIMUM_ROWS
+from isthmus.errors import DataError
+
+_SUPPORTS = {
+    "unit": "between 0 and 1",
+    "binary": "0 or 1",
+    "count": "whole numbers from 0 up",
+}
+
+
+def check_rows(n: int, where: str) -> None:
+    """Raise a `DataError` for fewer than 3 rows."""
+    if n == 0:
+        raise DataError(f"{where} is empty: it has no rows; expected at least {MINIMUM_ROWS}.")
+    if n < MINIMUM_ROWS:
+        raise DataError(
+            f"{where} has {'one row' if n == 1 else f'{n} rows'}; at least {MINIMUM_ROWS} are "
+            "needed, one each to "
+            "train on, to validate and to test."
+        )
+
+
+def column_name(names: Sequence[str], place: Sequence[int]) -> str:
+    """How a message calls the element at `place` of a datum."""
+    if len(place) == 1:
+        return f"column {names[place[0]]!r}" if names else f"column {place[0]}"
+    return f"element {tuple(place)}"
+
+
+def check_finite(
+    x: Tensor, where: str, names: Sequence[str] = (), first: int = 0, scope: str = "in all"
+) -> None:
+    """Raise a `DataError` that names the first NaN or infinity and how many there are.
+
+    Args:
+        x: (n, *D), any dtype.
+        where: What the data are called.
+        names: Of the columns, or empty.
+        first: Number of the first row of x in the whole.
+        scope: What x is of the whole, as the count of bad values is called.
+    """
+    # A NaN or infinity survives any sum, so one cheap pass clears nearly all data.
+    if not x.is_floating_point() or bool(torch.isfinite(x.sum())):
+        return
+    bad = torch.nonzero(~torch.isfinite(x))
+    if not len(bad):
+        return
+    row, *place = bad[0].tolist()
+    value = float(x[tuple(bad[0].tolist())])
+    said = "NaN (or missing)" if value != value else "infinite (or too large for 32 bits)"
+    more = f"; {len(bad)} such values {scope}" if len(bad) > 1 else ""
+    raise DataError(
+        f"{where} has a value that is {said} in row {first + row} (from 0), "
+        f"{column_name(names, place)}{more}; fill or remove it."
+    )
+
+
+def outside(x: Tensor, support: str) -> Tensor | None:
+    """Where x (n, *D) is not in the support, or None for "real"."""
+    if support == "unit":
+        return (x < 0) | (x > 1)
+    if support == "binary":
+        return (x != 0) & (x != 1)
+    if support == "count":
+        return (x < 0) | (x != x.round()) if x.is_floating_point() else x < 0
+    return None
+
+
+def check_support(
+    x: Tensor, support: str, where: str, names: Sequence[str] = (), first: int = 0
+) -> None:
+    """Raise a `DataError` for the first value that the support does not hold.
+
+    Args:
+        x: (n, *D) in the units of the spec.
+        support: As in `DataSpec`.
+        where: What the data are called.
+        names: Of the columns, or empty.
+        first: Number of the first row of x in the whole.
+    """
+    wrong = outside(x, support)
+    if wrong is None or not bool(wrong.any()):
+        return
+    bad = torch.nonzero(wrong)
+    row, *place = bad[0].tolist()
+    raise DataError(
+        f"{where} has the value {float(x[tuple(bad[0].tolist())]):g} in row {first + row} (from "
+        "0), "
+        f"{column_name(names, place)}, but all values were to be {_SUPPORTS[support]}; "
+        "correct it, or load the data with support='real'."
+    )

@@ -1,0 +1,180 @@
+"""One door to every kind of data: arrays, tables, files, folders and named data sets."""
+
+from __future__ import annotations
+
+import difflib
+import mmap
+import os
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from isthmus.data.arrays import ARRAY_OPTIONS, from_array, stream_npy
+from isthmus.data.formats import load_file, suffix_of
+from isthmus.data.images import load_folder
+from isthmus.data.named import DATASETS
+from isthmus.data.request import Request
+from isthmus.data.source import Source
+from isthmus.data.sparse import from_sparse
+from isthmus.data.tables import from_arrow
+from isthmus.errors import DataError, OptionError
+
+
+def load(
+    what: Any,
+    *,
+    kind: str | None = None,
+    support: str | None = None,
+    label: str | None = None,
+    labels: Any = None,
+    columns: Sequence[str | int] | None = None,
+    drop: Sequence[str | int] = (),
+    image_size: int | tuple[int, int] | None = None,
+    grey: bool | None = None,
+    name: str | None = None,
+    folder: str | os.PathLike[str] | None = None,
+    max_bytes: int = 2**30,
+    **options: Any,
+) -> Source:
+    """A source of data from whatever holds them.
+
+    Args:
+        what: An array or tensor (N, columns), (N, H, W), (N, H, W, C) or (N, C, H, W); a pandas,
+            polars or Arrow table; a scipy sparse matrix; the path of a .npy, .npz, .csv, .csv.gz,
+            .tsv or .parquet file or of a folder of images; or the name of a data set ("digits",
+            "shapes", "mnist", "fashion-mnist", "cifar10").
+        kind: "table", "image" or "counts", where the data alone do not say it.
+        support: "real", "unit", "binary" or "count", in place of what the values suggest.
+        label: The column of a table that is the label.
+        labels: (N,) labels of any type.
+        columns: The columns to learn from, by name, or by number for arrays; all others are left
+            out.
+        drop: Columns to leave out.
+        image_size: Height and width, or one number for both, to which images are resized.
+        grey: Whether pictures are read as grey (True) or RGB (False); by the files if None.
+        name: What the data are called in reports.
+        folder: Where the files of a named data set are.
+        max_bytes: What is larger than this in memory is streamed from its file.
+        options: Of a named data set, such as n= and seed= for "shapes".
+
+    Returns:
+        A source; its `notes` say what was handled.
+
+    Raises:
+        DataError: The data cannot be read, or not used as asked.
+        OptionError: An option does not apply to such data.
+        UnknownNameError: A kind, support or column that is not known.
+    """
+    request = Request(
+        kind, support, label, labels, columns, tuple(drop), image_size, grey, name, max_bytes
+    )
+    if isinstance(what, str) and what in DATASETS:
+        request.allow("named data sets", [])
+        return _named(what, request, options if folder is None else {**options, "folder": folder})
+    for option in [*options, *(["folder"] if folder is not None else [])]:
+        raise OptionError(f"{option}= is an option of named data sets only; leave it out.")
+    if isinstance(what, (str, os.PathLike)):
+        return _load_path(Path(what), request)
+    return _load_object(what, request)
+
+
+def _named(what: str, request: Request, options: dict[str, Any]) -> Source:
+    given = [f for f in ("kind", "support", "labels") if getattr(request, f) is not None]
+    if given:
+        raise OptionError(
+            f"{given[0]}= does not apply to the data set {what!r}, which brings its own; leave it "
+            "out."
+        )
+    source: Source = DATASETS.create(what, **options)
+    if request.name is not None:
+        source.spec = replace(source.spec, name=request.name)
+    return source
+
+
+def _load_path(path: Path, request: Request) -> Source:
+    if path.is_dir():
+        request.allow("folders of images", ["image_size", "grey"])
+        return load_folder(path, request)
+    if not path.exists():
+        raise _missing(path)
+    try:
+        return load_file(path, request)
+    except PermissionError as error:
+        raise DataError(
+            f"{path} may not be read ({error.strerror}); change its permissions."
+        ) from error
+
+
+def _missing(path: Path) -> DataError:
+    """The error for a path that is not there, with what may have been meant."""
+    names = [entry.name for entry in DATASETS]
+    parent = path.parent
+    # A word without a folder or a suffix may have been meant as a data set.
+    near = names if path.name == str(path) and not suffix_of(path) else []
+    if parent.is_dir():
+        near = [*near, *sorted(p.name for p in parent.iterdir())]
+    close = difflib.get_close_matches(path.name, near, n=1, cutoff=0.6)
+    if close and close[0] not in names:
+        close = [str(parent / close[0])]
+    hint = f" Did you mean {close[0]!r}?" if close else ""
+    where = "" if parent.is_dir() else f" The folder {str(parent)!r} does not exist either."
+    return DataError(
+        f"There is no file or data set {str(path)!r}.{hint}{where} Data sets: {', '.join(names)}."
+    )
+
+
+def _load_object(what: Any, request: Request) -> Source:
+    import scipy.sparse
+
+    if isinstance(what, Source):
+        request.allow("a source", [])
+        return what
+    if scipy.sparse.issparse(what):
+        request.allow("sparse matrices", [])
+        return from_sparse(what, request, "the sparse matrix")
+    if isinstance(what, Tensor):
+        what = what.detach().cpu().numpy()
+    if isinstance(what, np.memmap) and isinstance(what.base, mmap.mmap):
+        large = what.size * 4 > request.max_bytes and what.filename is not None
+        if large:
+            return stream_npy(Path(what.filename), what, request)
+    if isinstance(what, (np.ndarray, list, tuple)):
+        request.allow("arrays", ARRAY_OPTIONS)
+        return from_array(np.asarray(what), request, "the array")
+    return _load_frame(what, request)
+
+
+def _load_frame(what: Any, request: Request) -> Source:
+    import narwhals.stable.v2 as nw
+    import pyarrow as pa
+
+    try:
+        frame = nw.from_native(what, eager_only=True)
+    except TypeError as error:
+        raise DataError(
+            f"A {type(what).__name__} is not understood as data; expected an array, a tensor, a "
+            "data frame, a sparse "
+            "matrix, a path or the name of a data set."
+        ) from error
+    request.allow("data frames", ["label", "columns", "drop"])
+    if frame.shape[1] == 0:
+        raise DataError("The data frame has no columns; expected at least one of numbers.")
+    columns = [_column(frame[:, i]) for i in range(frame.shape[1])]
+    table = pa.Table.from_arrays(columns, names=[str(c) for c in frame.columns])
+    return from_arrow(table, request, "the data frame")
+
+
+def _column(series: Any) -> Any:
+    """A column of a frame as an Arrow array; mixed objects become text, and are refused as such
+    where they matter.
+    """
+    import pyarrow as pa
+
+    try:
+        return series.to_arrow()
+    except (pa.ArrowException, TypeError):
+        return pa.array([None if v is None else str(v) for v in series.to_list()])

@@ -1,0 +1,52 @@
+"""What a caller asked of the loader, and what each kind of input can do with it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+from isthmus.errors import OptionError
+from isthmus.registry import did_you_mean
+
+KINDS = ("table", "image", "counts")
+SUPPORTS = ("real", "unit", "binary", "count")
+_ALWAYS = frozenset({"kind", "support", "name", "max_bytes", "labels"})
+
+
+@dataclass(frozen=True)
+class Request:
+    """The options of `load`, under the names that they have there."""
+
+    kind: str | None = None
+    support: str | None = None
+    label: str | None = None
+    labels: Any = None
+    columns: Sequence[str | int] | None = None
+    drop: Sequence[str | int] = ()
+    image_size: int | tuple[int, int] | None = None
+    grey: bool | None = None
+    name: str | None = None
+    max_bytes: int = 2**30
+
+    def __post_init__(self) -> None:
+        if self.kind is not None and self.kind not in KINDS:
+            raise did_you_mean("kind of data", self.kind, KINDS)
+        if self.support is not None and self.support not in SUPPORTS:
+            raise did_you_mean("support", self.support, SUPPORTS)
+
+    def allow(self, what: str, takes: Iterable[str]) -> None:
+        """Raise an `OptionError` for an option that was given and that `what` has no use for."""
+        takes = _ALWAYS | set(takes)
+        for field in fields(self):
+            given = getattr(self, field.name)
+            if (
+                field.name not in takes
+                and given is not None
+                and given != ()
+                and given != field.default
+            ):
+                raise OptionError(
+                    f"{field.name}= does not apply to {what}; leave it out (it takes "
+                    f"{', '.join(sorted(takes))})."
+                )

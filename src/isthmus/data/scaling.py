@@ -1,0 +1,152 @@
+"""Shift and scale of data, learned once from a source."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, final
+
+import torch
+from torch import Tensor, nn
+
+from isthmus.data.arrays import describe_constant
+from isthmus.data.source import Source
+from isthmus.registry import Part, Registry, did_you_mean
+
+SCALINGS = Registry("scaling")
+
+# Elements that are looked at together.
+_CHUNK = 2**21
+
+
+class Moments(NamedTuple):
+    """Mean and standard deviation of data.
+
+    Args:
+        shift: The mean; D by column, () over all elements.
+        scale: The standard deviation (divided by N), 1 where the data are constant; shaped like
+            shift.
+        constant: Where all data have the same value; bool, shaped like shift.
+    """
+
+    shift: Tensor
+    scale: Tensor
+    constant: Tensor
+
+
+def moments(source: Source, by_column: bool) -> Moments:
+    """Mean and standard deviation in one pass, in float64.
+
+    Chunks are merged pairwise: with n = n_a + n_b and d = mean_b - mean_a,
+    mean = mean_a + d n_b / n and M2 = M2_a + M2_b + d^2 n_a n_b / n.
+
+    Args:
+        source: Of any size; it is read chunk by chunk.
+        by_column: For each element of a datum apart, or over all of them.
+
+    Reference:
+        Chan, Golub, LeVeque, "Algorithms for computing the sample variance" (1983),
+        https://doi.org/10.1080/00031305.1983.10483115.
+    """
+    shape = source.spec.shape if by_column else ()
+    mean, squares = torch.zeros(shape, dtype=torch.float64), torch.zeros(shape, dtype=torch.float64)
+    low = torch.full(shape, math.inf, dtype=torch.float64)
+    high, n = -low, 0
+    for batch in source.chunks(max(1, _CHUNK // source.spec.size)):
+        x = batch.x.to("cpu", torch.float64)
+        x = x if by_column else x.flatten()
+        added = len(x)
+        middle = x.mean(0)
+        delta = middle - mean
+        squares += (x - middle).square_().sum(0) + delta**2 * (n * added / (n + added))
+        mean += delta * (added / (n + added))
+        low, high = torch.minimum(low, x.amin(0)), torch.maximum(high, x.amax(0))
+        n += added
+    constant = low == high
+    scale = (squares / n).sqrt()
+    # A variance below the smallest float32 is as good as none.
+    usable = ~constant & (scale.float() > 0)
+    return Moments(mean, torch.where(usable, scale, torch.ones_like(scale)), constant)
+
+
+def _by_column(source: Source) -> Moments:
+    return moments(source, by_column=True)
+
+
+def _by_datum(source: Source) -> Moments:
+    return moments(source, by_column=False)
+
+
+def _not_at_all(source: Source) -> Moments:
+    return Moments(torch.zeros(()), torch.ones(()), torch.zeros((), dtype=torch.bool))
+
+
+_MEASURES: dict[str, Callable[[Source], Moments]] = {
+    "none": _not_at_all,
+    "datum": _by_datum,
+    "column": _by_column,
+}
+
+
+@SCALINGS.register("scaling")
+@final
+class Scaling(Part, nn.Module):
+    """The map u = (x - shift) / scale between data and what a model sees.
+
+    A density of u becomes one of x by log p(x) = log p(u) - log_det().
+
+    Args:
+        shape: The event shape D.
+        per: "none" (u = x), "datum" (one shift and scale for all elements) or "column" (one for
+            each element).
+
+    Raises:
+        UnknownNameError: Another word for `per`.
+    """
+
+    shift: Tensor
+    scale: Tensor
+
+    def __init__(self, shape: Sequence[int], per: str = "none") -> None:
+        super().__init__()
+        if per not in _MEASURES:
+            raise did_you_mean("scaling", per, _MEASURES)
+        self._measure = _MEASURES[per]
+        self._identity = self._measure is _not_at_all
+        self._shape = tuple(shape)
+        held = self._shape if self._measure is _by_column else ()
+        self.register_buffer("shift", torch.zeros(held))
+        self.register_buffer("scale", torch.ones(held))
+
+    @property
+    def active(self) -> bool:
+        """Whether it may move data at all."""
+        return not self._identity
+
+    def forward(self, x: Tensor) -> Tensor:
+        """U (..., *D) of x (..., *D)."""
+        return x if self._identity else (x - self.shift) / self.scale
+
+    def inverse(self, u: Tensor) -> Tensor:
+        """X (..., *D) of u (..., *D)."""
+        return u if self._identity else u * self.scale + self.shift
+
+    def log_det(self) -> Tensor:
+        """The sum over the elements of a datum of log scale, in nats: ()."""
+        return self.scale.log().expand(self._shape).sum()
+
+    def fit(self, source: Source) -> list[str]:
+        """Take shift and scale from a source; returns lines on what could not be scaled."""
+        if self._identity:
+            return []
+        found = self._measure(source)
+        self.shift.copy_(found.shift)
+        self.scale.copy_(found.scale)
+        if found.constant.dim() == 0:
+            same = "all values of the data are the same; they are shifted but not scaled"
+            return [same] if bool(found.constant) else []
+        names = tuple(c.name for c in source.spec.columns)
+        return [
+            f"{line}; shifted to 0 but not scaled"
+            for line in describe_constant(found.constant, names)
+        ]

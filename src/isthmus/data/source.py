@@ -1,0 +1,73 @@
+"""The contract of a data source, and the batches that it yields."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from isthmus.data.spec import DataSpec
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Some data in the source's order.
+
+    Args:
+        x: (B, *D), float32, in the units of the spec.
+        labels: (B,) int64 class indices, or None.
+        factors: (B, n_factors) int64 values of the known factors, or None.
+    """
+
+    x: Tensor
+    labels: Tensor | None = None
+    factors: Tensor | None = None
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    def to(self, device: torch.device | str) -> Batch:
+        """The same on another device."""
+        return Batch(
+            self.x.to(device),
+            None if self.labels is None else self.labels.to(device),
+            None if self.factors is None else self.factors.to(device),
+        )
+
+
+class Source(ABC):
+    """Data, resident in memory or streamed from a file, behind three questions.
+
+    The order of an epoch depends on (seed, epoch) alone, so a run resumes at any position.
+    `notes` says in plain lines what the loader met and handled; `split_method` names how `subset`
+    draws.
+    """
+
+    spec: DataSpec
+    notes: tuple[str, ...] = ()
+    split_method: str = "permutation"
+
+    def __len__(self) -> int:
+        return self.spec.length
+
+    @abstractmethod
+    def epoch(
+        self, batch_size: int, *, seed: int, epoch: int, start: int = 0, stride: int = 1
+    ) -> Iterator[Batch]:
+        """Shuffled batches of exactly `batch_size` data: numbers start, start + stride, ... of it.
+
+        Processes that train together take every `stride`-th batch each. A rest smaller than a batch
+        is left for another epoch's order; where the whole source is smaller than one batch, the
+        batch is the source.
+        """
+
+    @abstractmethod
+    def chunks(self, size: int) -> Iterator[Batch]:
+        """All data in their stored order, at most `size` at a time."""
+
+    @abstractmethod
+    def subset(self, part: str, seed: int, fractions: tuple[float, float, float]) -> Source:
+        """The part "train", "validation" or "test" of a seeded split."""

@@ -1,0 +1,187 @@
+"""What a comparison found: figures by model, pictures as arrays, and the verdict in words."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, final
+
+import numpy as np
+
+from isthmus.data import DataSpec
+from isthmus.errors import RunError
+from isthmus.store import read_json, write_bytes, write_json
+
+FORMAT = 1
+METRICS = "metrics.json"
+ARRAYS = "arrays.npz"
+
+
+@final
+@dataclass(frozen=True)
+class Column:
+    """One column of the table.
+
+    Args:
+        key: Its name in `metrics.json`.
+        title: Its heading.
+        unit: nats, bits, s, bytes or nothing.
+        better: 1 where more is better, -1 where less is, 0 where neither.
+        digits: Decimals shown.
+        help: One sentence that says how to read it.
+    """
+
+    key: str
+    title: str
+    unit: str
+    better: int
+    digits: int
+    help: str
+
+
+COLUMNS = (
+    Column("r2", "R²", "", 1, 3, "Share of the held-out data's variance that the reconstruction keeps; 1 is all."),
+    Column("rmse", "error", "", -1, 3, "Root mean squared error of the reconstruction, in the data's own units."),
+    Column("nll", "NLL", "nats", -1, 1, "Negative log-likelihood of a held-out datum, by importance sampling."),
+    Column("elbo", "ELBO", "nats", 1, 1, "The evidence lower bound on log p(x) of a held-out datum."),
+    Column("rate", "rate", "bits", 0, 1, "Bits that the code carries about a datum."),
+    Column("distortion", "distortion", "bits", 0, 1, "Bits left to say once the code is known."),
+    Column("active", "active", "", 0, 0, "Latent dimensions whose mean varies with the data."),
+    Column("sample_auc", "sample AUC", "", -1, 3, "How well a classifier tells samples from held-out data; 0.5 is not at all."),
+    Column("probe", "probe", "", 1, 3, "Accuracy of a linear classifier of the labels on the codes."),
+    Column("outlier_auc", "outlier AUC", "", 1, 3, "How well the score tells held-out data from the same data spoiled; 1 is always."),
+    Column("seconds", "seconds", "s", -1, 1, "Wall-clock time of the training."),
+    Column("parameters", "parameters", "", -1, 0, "Learned numbers."),
+    Column("bytes", "code", "bytes", -1, 0, "Bytes of one code stored as float32."),
+)
+
+
+@final
+@dataclass
+class ModelResult:
+    """One model at one code size.
+
+    Args:
+        name: The recipe or baseline.
+        label: As tables show it.
+        family: "baseline" or "learned".
+        latent_dim: Z.
+        main: Part of the main table; the rest belongs to the sweep over code sizes.
+        metrics: By column key, the mean over seeds; a metric that the model cannot have is missing.
+        errors: By column key, the standard error over held-out data (one seed) or the half-width of the 95 %
+            interval over seeds.
+        seeds: By column key, the value of each seed.
+        why_missing: By column key, why a metric is missing, in words.
+        notes: What was handled on the way.
+    """
+
+    name: str
+    label: str
+    family: str
+    latent_dim: int
+    main: bool = True
+    metrics: dict[str, float] = field(default_factory=dict)
+    errors: dict[str, float] = field(default_factory=dict)
+    seeds: dict[str, list[float]] = field(default_factory=dict)
+    why_missing: dict[str, str] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+
+@final
+@dataclass(frozen=True)
+class Finding:
+    """The verdict for one purpose.
+
+    Args:
+        purpose: "do I need an autoencoder", "compress", "generate", "features", "anomalies", "code size".
+        winner: The model's label, or "" where none can be named.
+        text: One or two plain sentences, with the figures that it is said from.
+        within_noise: The lead over the next is smaller than its uncertainty.
+    """
+
+    purpose: str
+    winner: str
+    text: str
+    within_noise: bool = False
+
+
+@final
+@dataclass
+class Comparison:
+    """Everything that a report shows.
+
+    Arrays, by key (those that a kind of data cannot have are missing; images are float32 in [0, 1], (n, C, H, W)):
+
+    | key | shape | what |
+    |---|---|---|
+    | `originals` | (n, *D) | held-out data to reconstruct |
+    | `reconstructions/LABEL` | (n, *D) | by model of the main table |
+    | `samples/LABEL` | (n, *D) | by model that can sample |
+    | `codes/LABEL` | (N, 2) | held-out codes on their two widest principal axes |
+    | `labels` | (N,) | class indices of the held-out data |
+    | `history/LABEL` | (n, 3) | step, training loss (NaN where not read), held-out loss |
+    | `rates/LABEL` | (Z,) | bits by latent dimension, largest first |
+
+    Args:
+        spec: The data.
+        results: Models in the table's order.
+        findings: The verdict.
+        protocol: How it was measured: parts, seeds, samples, budget, in words by name.
+        notes: What was handled on the way.
+        arrays: As above.
+        versions: Of isthmus, torch, Python.
+    """
+
+    spec: DataSpec
+    results: list[ModelResult]
+    findings: list[Finding]
+    protocol: dict[str, str]
+    notes: list[str] = field(default_factory=list)
+    arrays: dict[str, np.ndarray] = field(default_factory=dict)
+    versions: dict[str, str] = field(default_factory=dict)
+
+    def write(self, folder: Path) -> list[Path]:
+        """Write `metrics.json` and `arrays.npz`; the report is drawn from them."""
+        folder.mkdir(parents=True, exist_ok=True)
+        values: dict[str, Any] = {
+            "format": FORMAT,
+            "data": self.spec.to_json(),
+            "findings": [asdict(f) for f in self.findings],
+            "models": [asdict(r) for r in self.results],
+            "protocol": self.protocol,
+            "notes": self.notes,
+            "versions": self.versions,
+        }
+        write_json(folder / METRICS, values)
+        import io
+
+        buffer = io.BytesIO()
+        np.savez_compressed(buffer, **self.arrays)  # type: ignore[arg-type]
+        write_bytes(folder / ARRAYS, buffer.getvalue())
+        return [folder / METRICS, folder / ARRAYS]
+
+    @classmethod
+    def read(cls, folder: Path) -> Comparison:
+        """Read what `write` wrote.
+
+        Raises:
+            RunError: A file is missing, cut or of another version.
+        """
+        values = read_json(folder / METRICS)
+        try:
+            with np.load(folder / ARRAYS, allow_pickle=False) as file:
+                arrays = dict(file)
+            return cls(
+                spec=DataSpec.from_json(values["data"]),
+                results=[ModelResult(**r) for r in values["models"]],
+                findings=[Finding(**f) for f in values["findings"]],
+                protocol=values["protocol"],
+                notes=values["notes"],
+                arrays=arrays,
+                versions=values["versions"],
+            )
+        except (KeyError, TypeError, OSError, ValueError, json.JSONDecodeError) as error:
+            raise RunError(
+                f"{folder} holds no whole comparison ({error}): run `isthmus compare DATA -o {folder}` again."
+            ) from error

@@ -1,0 +1,241 @@
+"""From figures to plain words: which model for which purpose, and how sure that is."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import final
+
+import numpy as np
+
+from isthmus.evaluation.results import COLUMNS, Finding, ModelResult
+from isthmus.evaluation.units import Floats
+
+# A lead of fewer standard errors than this is within noise.
+SIGMAS = 2.0
+BETTER = {column.key: column.better for column in COLUMNS}
+
+
+@final
+@dataclass(frozen=True)
+class Judged:
+    """A result with the per-datum values behind it, for paired comparisons.
+
+    Args:
+        result: The figures.
+        per_datum: By column key, (N,) values whose mean decides; less is better.
+    """
+
+    result: ModelResult
+    per_datum: dict[str, Floats] = field(default_factory=dict)
+
+
+@final
+@dataclass(frozen=True)
+class Ranking:
+    """Models by one figure, the best first, and whether the first leads the second beyond noise."""
+
+    models: list[Judged]
+    within_noise: bool
+
+    @property
+    def best(self) -> ModelResult:
+        """The first."""
+        return self.models[0].result
+
+
+def verdict(judged: Sequence[Judged], pca_curve: Floats, latent_dim: int) -> list[Finding]:
+    """One finding for each purpose that the figures can speak of.
+
+    Args:
+        judged: All models, those of the sweep over sizes too.
+        pca_curve: Held-out R² of PCA with 0, 1, 2, ... components.
+        latent_dim: Z of the main table.
+    """
+    main = [j for j in judged if j.result.main]
+    findings = [
+        _need(main, pca_curve),
+        _plain_or_variational(main),
+        _compress(main),
+        _code_size(judged, pca_curve, latent_dim),
+        _generate(main),
+        _features(main),
+        _anomalies(main),
+    ]
+    return [finding for finding in findings if finding is not None]
+
+
+def rank(models: Sequence[Judged], key: str) -> Ranking | None:
+    """The models that have a figure, the best first."""
+    having = [j for j in models if key in j.result.metrics]
+    if not having:
+        return None
+    ordered = sorted(having, key=lambda j: -BETTER[key] * j.result.metrics[key])
+    return Ranking(ordered, len(ordered) > 1 and not leads(ordered[0], ordered[1], key))
+
+
+def leads(first: Judged, second: Judged, key: str) -> bool:
+    """Whether the first is better by more than its uncertainty.
+
+    Over seeds by Welch's standard error; on one seed by the paired differences of per-datum values where both
+    have them, else by both standard errors.
+    """
+    a, b = first.result, second.result
+    gap = abs(a.metrics[key] - b.metrics[key])
+    seeds_a, seeds_b = a.seeds.get(key, []), b.seeds.get(key, [])
+    if len(seeds_a) > 1:
+        squares = sum(np.var(s, ddof=1) / len(s) for s in (seeds_a, seeds_b) if len(s) > 1)
+        return gap > SIGMAS * math.sqrt(squares)
+    if key in first.per_datum and key in second.per_datum:
+        difference = first.per_datum[key] - second.per_datum[key]
+        error = difference.std(ddof=1) / math.sqrt(len(difference))
+        return bool(abs(difference.mean()) > SIGMAS * error)
+    return gap > SIGMAS * math.hypot(a.errors.get(key, 0.0), b.errors.get(key, 0.0))
+
+
+def _need(main: Sequence[Judged], pca_curve: Floats) -> Finding | None:
+    """Do these data need an autoencoder at all?"""
+    pca = next((j for j in main if j.result.name == "pca"), None)
+    ranking = rank([j for j in main if j.result.family == "learned"], "r2")
+    if pca is None or ranking is None:
+        return None
+    best, linear = ranking.best, pca.result
+    kept, theirs = best.metrics["r2"], linear.metrics["r2"]
+    enough = int(np.argmax(pca_curve >= kept)) if (pca_curve >= kept).any() else 0
+    needed = f"PCA needs {enough} dimensions for as much" if enough else "PCA reaches that at no size"
+    figures = f"At {best.latent_dim} dimensions {best.label} keeps R² {kept:.3f} and PCA {theirs:.3f}"
+    if kept <= theirs or not leads(ranking.models[0], pca, "r2"):
+        return Finding(
+            "do I need an autoencoder",
+            linear.label,
+            f"For reconstruction, no: PCA is enough. {figures}, a difference within noise or against the network.",
+            within_noise=kept > theirs,
+        )
+    return Finding(
+        "do I need an autoencoder", best.label, f"For reconstruction, yes. {figures}; {needed}."
+    )
+
+
+def _plain_or_variational(main: Sequence[Judged]) -> Finding | None:
+    """A plain one or a variational one?"""
+    learned = [j for j in main if j.result.family == "learned"]
+    plain = rank([j for j in learned if "nll" not in j.result.metrics], "r2")
+    variational = rank([j for j in learned if "nll" in j.result.metrics], "r2")
+    if plain is None or variational is None:
+        return None
+    a, b = plain.best, variational.best
+    cost = a.metrics["r2"] - b.metrics["r2"]
+    close = not leads(plain.models[0], variational.models[0], "r2")
+    price = (
+        f"{b.label} reconstructs as well as {a.label} (R² {b.metrics['r2']:.3f} and {a.metrics['r2']:.3f})"
+        if close
+        else f"{a.label} reconstructs better than {b.label} (R² {a.metrics['r2']:.3f} against {b.metrics['r2']:.3f})"
+        if cost > 0
+        else f"{b.label} reconstructs even better than {a.label} (R² {b.metrics['r2']:.3f} against {a.metrics['r2']:.3f})"
+    )
+    gives = (
+        f"and tells how likely a datum is ({b.metrics['nll']:.1f} nats) and what each code costs "
+        f"({b.metrics['rate']:.1f} bits)"
+    )
+    winner = a.label if cost > 0 and not close else b.label
+    advice = (
+        f"Take {a.label} for reconstruction alone, {b.label} for everything that needs a likelihood."
+        if winner == a.label
+        else f"Take {b.label}."
+    )
+    subject = f", while {b.label} also generates {gives}" if winner == a.label else f" {gives}"
+    return Finding("a plain or a variational one", winner, f"{price}{subject}. {advice}", close)
+
+
+def _compress(main: Sequence[Judged]) -> Finding | None:
+    ranking = rank(main, "r2")
+    if ranking is None:
+        return None
+    best = ranking.best
+    text = (
+        f"{best.label} loses least at {best.latent_dim} dimensions: R² {best.metrics['r2']:.3f}"
+        f"{_error(best, 'r2', 3)}, {best.metrics['bytes']:.0f} bytes a code as float32{_next(ranking, 'r2', 3)}."
+    )
+    lossless = rank(main, "nll")
+    if lossless is not None:
+        tightest = lossless.best
+        bits = tightest.metrics["nll"] / math.log(2.0)
+        text += f" Of those with a likelihood {tightest.label} describes a datum in fewest bits: {bits:.0f}."
+    return Finding("compress", best.label, text, ranking.within_noise)
+
+
+def _code_size(judged: Sequence[Judged], pca_curve: Floats, latent_dim: int) -> Finding | None:
+    """How small may the code be?"""
+    sweep = sorted(
+        (j.result for j in judged if j.result.name == "ae"), key=lambda result: result.latent_dim
+    )
+    if len(sweep) < 2:
+        return None
+    steps = ", ".join(f"{r.metrics['r2']:.2f} at {r.latent_dim}" for r in sweep)
+    linear = ", ".join(f"{pca_curve[r.latent_dim]:.2f}" for r in sweep if r.latent_dim < len(pca_curve))
+    top = max(r.metrics["r2"] for r in sweep)
+    small = next(r for r in sweep if r.metrics["r2"] >= 0.95 * top)
+    return Finding(
+        "code size",
+        f"{small.latent_dim} dimensions",
+        f"ae keeps R² {steps} dimensions (PCA: {linear}). {small.latent_dim} dimensions keep 95 % of the best "
+        f"({top:.2f}).",
+    )
+
+
+def _generate(main: Sequence[Judged]) -> Finding | None:
+    ranking = rank(main, "sample_auc")
+    if ranking is None:
+        return None
+    best = ranking.best
+    found = best.metrics["sample_auc"]
+    text = (
+        f"A classifier tells {best.label}'s samples from held-out data with AUC {found:.3f}"
+        f"{_error(best, 'sample_auc', 3)} (0.5 would be not at all){_next(ranking, 'sample_auc', 3)}."
+    )
+    if found > 0.9:
+        text += " None is hard to tell from real data: a larger or more fitting model is needed to generate."
+    return Finding("generate", best.label, text, ranking.within_noise)
+
+
+def _features(main: Sequence[Judged]) -> Finding | None:
+    ranking = rank(main, "probe")
+    if ranking is None:
+        return None
+    best = ranking.best
+    return Finding(
+        "features",
+        best.label,
+        f"A linear classifier on {best.label}'s codes names the label of {100 * best.metrics['probe']:.1f} %"
+        f"{_error(best, 'probe', 1, 100.0)} of the held-out data{_next(ranking, 'probe', 3)}.",
+        ranking.within_noise,
+    )
+
+
+def _anomalies(main: Sequence[Judged]) -> Finding | None:
+    ranking = rank(main, "outlier_auc")
+    if ranking is None:
+        return None
+    best = ranking.best
+    score = "the bound on log p(x)" if "nll" in best.metrics else "the reconstruction error"
+    return Finding(
+        "spot anomalies",
+        best.label,
+        f"By {score}, {best.label} ranks spoiled data above held-out ones with AUC {best.metrics['outlier_auc']:.3f}"
+        f"{_error(best, 'outlier_auc', 3)}{_next(ranking, 'outlier_auc', 3)}.",
+        ranking.within_noise,
+    )
+
+
+def _error(result: ModelResult, key: str, digits: int, factor: float = 1.0) -> str:
+    return f" ± {factor * result.errors[key]:.{digits}f}" if key in result.errors else ""
+
+
+def _next(ranking: Ranking, key: str, digits: int) -> str:
+    """The runner-up, and whether the lead over it means anything."""
+    if len(ranking.models) < 2:
+        return ""
+    second = ranking.models[1].result
+    text = f"; next is {second.label} with {second.metrics[key]:.{digits}f}"
+    return f"{text}, which is within noise" if ranking.within_noise else text

@@ -1,0 +1,299 @@
+"""From data and a recipe to a trained run: what `isthmus fit`, the estimators and `compare` share."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, final
+
+import torch
+
+from isthmus.data import DEFAULT_FRACTIONS, DataSpec, Source, load
+from isthmus.errors import OptionError, RunError
+from isthmus.model import LatentModel
+from isthmus.objectives import Elbo, Objective, Reconstruction
+from isthmus.recipes import Built, build_recipe, recipe_options
+from isthmus.registry import describe, did_you_mean
+from isthmus.store import CONFIG, load as load_model, read_config, save, write_bytes, write_json
+from isthmus.training import HISTORY, LAST, Listener, Record, TrainingSettings, read_history, train
+from isthmus.training import training_settings
+
+PARTS = ("train", "validation", "test")
+METRICS = "metrics.json"
+CARD = "README.md"
+
+
+@final
+@dataclass(frozen=True)
+class Split:
+    """Which data trained a model, which chose its weights and which judge it.
+
+    Args:
+        seed: Of the permutation or hash that splits.
+        fractions: Of train, validation and test.
+    """
+
+    seed: int = 0
+    fractions: tuple[float, float, float] = DEFAULT_FRACTIONS
+
+    def of(self, source: Source) -> tuple[Source, Source, Source]:
+        """Train, validation and test."""
+        train, validation, test = (source.subset(part, self.seed, self.fractions) for part in PARTS)
+        return train, validation, test
+
+
+@final
+@dataclass
+class Run:
+    """A trained model and how it came about.
+
+    Args:
+        model: With the best weights.
+        spec: What was known of the data.
+        recipe: The recipe's name, or "custom" for a model composed by hand.
+        options: The recipe's options as given.
+        settings: How it was trained.
+        split: How the data were split.
+        history: What was measured on the way.
+        notes: What was handled on the way, in words.
+        folder: Where it is kept, or None.
+    """
+
+    model: LatentModel
+    spec: DataSpec
+    recipe: str
+    options: dict[str, Any]
+    settings: TrainingSettings
+    split: Split
+    history: list[Record] = field(default_factory=list)
+    notes: tuple[str, ...] = ()
+    folder: Path | None = None
+
+    @classmethod
+    def read(cls, folder: str | os.PathLike[str]) -> Run:
+        """Read a run folder; nothing in it is executed.
+
+        Raises:
+            RunError: It is missing, cut or of another version.
+        """
+        folder = Path(folder)
+        config = read_config(folder)
+        if "data" not in config:
+            raise RunError(f"{folder / CONFIG} is a bare model without a data spec: load it with isthmus.load.")
+        return cls(
+            model=load_model(folder),
+            spec=DataSpec.from_json(config["data"]),
+            recipe=config["recipe"],
+            options=config["options"],
+            settings=training_settings(**config["settings"]),
+            split=Split(config["split"]["seed"], tuple(config["split"]["fractions"])),
+            history=read_history(folder / HISTORY),
+            notes=tuple(config["notes"]),
+            folder=folder,
+        )
+
+
+def fit(
+    data: Any,
+    recipe: str | LatentModel = "vae",
+    *,
+    objective: Objective | None = None,
+    folder: str | os.PathLike[str] | None = None,
+    resume: bool = False,
+    split: Split | None = None,
+    listeners: Sequence[Listener] = (),
+    **options: Any,
+) -> Run:
+    """Train a recipe, or a model composed by hand, on data.
+
+    Args:
+        data: A source, an array, a frame, a path or the name of a data set.
+        recipe: A recipe's name, or a model.
+        objective: For a model composed by hand; the ELBO, or reconstruction where its posterior has no density.
+        folder: The run folder; None keeps the run in memory.
+        resume: Go on with the run in the folder, under the same options.
+        split: Seed and fractions of train, validation and test.
+        listeners: Who hears of the progress.
+        **options: The recipe's options (`latent_dim`, `network`, ...) and the training settings (`epochs`,
+            `minutes`, `lr`, `seed`, ...).
+
+    Returns:
+        The run, its model with the best held-out weights.
+
+    Raises:
+        DataError: The data cannot be used.
+        OptionError: An option that neither the recipe nor the training takes.
+        RunError: The folder holds another run already, or none to resume.
+        TrainingError: A loss became NaN or infinite.
+        KeyboardInterrupt: Ctrl-C; the run in the folder can be resumed.
+    """
+    source = data if isinstance(data, Source) else load(data)
+    split = split or Split()
+    name = recipe if isinstance(recipe, str) else "custom"
+    model_options, settings = divide_options(name, options)
+    built = _built(recipe, objective, source.spec, model_options, settings.seed)
+    run = Run(built.model, source.spec, name, model_options, settings, split, folder=_path(folder))
+    run.notes = (*source.notes, *built.notes)
+    leads = os.environ.get("RANK", "0") == "0"
+    if run.folder is not None and leads:
+        _open_folder(run, built.objective, resume)
+    training, validation, _ = split.of(source)
+    trained = train(
+        built.model,
+        built.objective,
+        training,
+        validation,
+        settings,
+        folder=run.folder,
+        resume=resume,
+        listeners=listeners,
+    )
+    run.history = trained.history
+    run.notes = (*run.notes, *trained.notes)
+    if run.folder is not None and leads:
+        run.history = read_history(run.folder / HISTORY)
+        _close_folder(run, built.objective)
+    return run
+
+
+def divide_options(recipe: str, options: dict[str, Any]) -> tuple[dict[str, Any], TrainingSettings]:
+    """Options as the recipe's and the training's.
+
+    Raises:
+        OptionError: One that neither takes.
+    """
+    own = {} if recipe == "custom" else recipe_options(recipe)
+    known = [*own, *TrainingSettings.model_fields]
+    for option in options:
+        if option not in known:
+            raise OptionError(str(did_you_mean(f"option for recipe {recipe!r}:", option, known)))
+    settings = training_settings(**{k: v for k, v in options.items() if k not in own})
+    return {k: v for k, v in options.items() if k in own}, settings
+
+
+def _built(
+    recipe: str | LatentModel,
+    objective: Objective | None,
+    spec: DataSpec,
+    options: dict[str, Any],
+    seed: int,
+) -> Built:
+    """The untrained model; its initial weights are drawn from the seed, and the caller's state stays."""
+    if isinstance(recipe, LatentModel):
+        if recipe.shape != tuple(spec.shape):
+            raise OptionError(
+                f"The model is built for data of shape {recipe.shape} and these are {spec.shape}: build its "
+                "likelihood and encoder with the shape of source.spec."
+            )
+        dense = recipe.posterior.has_density
+        return Built(recipe, objective or (Elbo() if dense else Reconstruction()))
+    if objective is not None:
+        raise OptionError(f"Recipe {recipe!r} brings its own objective: pass a model to choose another.")
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return build_recipe(recipe, spec, **options)
+
+
+def _path(folder: str | os.PathLike[str] | None) -> Path | None:
+    return None if folder is None else Path(folder)
+
+
+def _config(run: Run, objective: Objective) -> dict[str, Any]:
+    return {
+        "recipe": run.recipe,
+        "options": run.options,
+        "objective": describe(objective),
+        "settings": run.settings.model_dump(),
+        "split": {"seed": run.split.seed, "fractions": list(run.split.fractions)},
+        "data": run.spec.to_json(),
+        "notes": list(run.notes),
+    }
+
+
+def _open_folder(run: Run, objective: Objective, resume: bool) -> None:
+    """Write the config of a new run, or see that the one to resume is the same."""
+    folder = run.folder
+    if folder is None:
+        return
+    if folder.exists() and not folder.is_dir():
+        raise RunError(f"{folder} is a file, and a run needs a folder: choose another with -o.")
+    begun = (folder / LAST).exists()
+    if begun and not resume:
+        raise RunError(f"{folder} holds a run already: add --resume to go on with it, or choose another -o.")
+    if resume and begun:
+        _same(read_config(folder), _config(run, objective), folder)
+        return
+    if resume and folder.exists() and any(folder.iterdir()):
+        raise RunError(f"{folder} holds no checkpoint to resume from: start the run without --resume.")
+    save(run.model, folder, **_config(run, objective))
+
+
+def _same(stored: dict[str, Any], asked: dict[str, Any], folder: Path) -> None:
+    for key in ("recipe", "options", "objective", "settings", "split", "data"):
+        then, now = _plain(stored.get(key)), _plain(asked[key])
+        if then != now:
+            named = _difference(then, now)
+            raise RunError(
+                f"The run in {folder} was begun with another {key}{named}: resume it with the command that "
+                "began it, or choose another -o."
+            )
+
+
+def _plain(value: Any) -> Any:
+    """As it reads after a round trip through JSON."""
+    if isinstance(value, dict):
+        return {k: _plain(v) for k, v in value.items()}
+    return [_plain(v) for v in value] if isinstance(value, (list, tuple)) else value
+
+
+def _difference(then: Any, now: Any) -> str:
+    if isinstance(then, dict) and isinstance(now, dict):
+        for name in sorted(then.keys() | now.keys()):
+            if then.get(name) != now.get(name):
+                return f" ({name} was {then.get(name)!r}, now {now.get(name)!r})"
+    return f" (was {then!r}, now {now!r})"
+
+
+def _close_folder(run: Run, objective: Objective) -> None:
+    folder = run.folder
+    if folder is None:
+        return
+    save(run.model, folder, **_config(run, objective))
+    last = [r for r in run.history if any(k.startswith("validation/") for k in r)]
+    best = min(last, key=lambda r: r["validation/loss"], default={})
+    values = {k: v for k, v in best.items() if k.startswith("validation/") or k == "step"}
+    if not (folder / METRICS).exists():
+        write_json(folder / METRICS, {"format": 1, "training": values})
+    write_bytes(folder / CARD, model_card(run).encode())
+
+
+def model_card(run: Run) -> str:
+    """The README of a run folder: what it is, what it was trained on, how to use it."""
+    options = ", ".join(f"{k}={v}" for k, v in run.options.items()) or "defaults"
+    parameters = sum(p.numel() for p in run.model.parameters())
+    return f"""---
+library_name: isthmus
+tags: [autoencoder, {run.recipe}]
+---
+# {run.recipe} on {run.spec.name}
+
+An autoencoder trained with [Isthmus](https://pypi.org/project/isthmus/): recipe `{run.recipe}` ({options}).
+
+| | |
+|---|---|
+| data | {run.spec.name}: {run.spec.length:,} {run.spec.kind} data of shape {tuple(run.spec.shape)} |
+| code | {tuple(run.model.latent_shape)} |
+| parameters | {parameters:,} |
+| seed | {run.settings.seed} |
+
+```python
+import isthmus
+
+model = isthmus.load("{run.folder}")
+codes = model.encode(x)           # mode="mean"; "sample" or "argmax" on request
+x_again = model.decode(codes)
+new = model.sample(16)
+```
+"""

@@ -1,0 +1,99 @@
+"""The contract of a likelihood p(x|z), and the registry of them."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import ClassVar, final
+
+import torch
+from torch import Tensor, nn
+from torch.distributions import Distribution
+
+from isthmus.errors import OptionError
+from isthmus.maths import full_precision
+from isthmus.registry import Part, Registry, did_you_mean
+
+LIKELIHOODS = Registry("likelihood")
+
+
+class Likelihood(Part, nn.Module, ABC):
+    """p(x|z): decoder output -> one normalised density over the event D.
+
+    Training, held-out likelihood and bits all read the same `log_prob`. Each constructor takes the
+    event shape first and JSON values after it.
+
+    Args:
+        shape: The event shape D.
+
+    Raises:
+        OptionError: The shape is empty or has an axis without elements.
+    """
+
+    affine: ClassVar[bool]
+    """True where x may be shifted and scaled: the location-scale families on the real line."""
+
+    supports: ClassVar[tuple[str, ...]]
+    """The words of `DataSpec.support` whose values this density covers."""
+
+    def __init__(self, shape: Sequence[int]) -> None:
+        super().__init__()
+        self.shape = torch.Size(shape)
+        if not self.shape or min(self.shape) < 1:
+            raise OptionError(
+                "A likelihood needs the shape of one datum, such as (1, 28, 28); "
+                f"got {tuple(shape)}."
+            )
+
+    @abstractmethod
+    def parameter_shape(self) -> torch.Size:
+        """What the decoder puts out for one datum: (P, *D), with P parameters per element."""
+
+    @abstractmethod
+    def forward(self, parameters: Tensor) -> Distribution:
+        """The density p(x|z).
+
+        Args:
+            parameters: (S, B, P, *D); whatever axes precede `parameter_shape()` are the batch.
+
+        Returns:
+            A distribution with batch (S, B) and event D.
+        """
+
+    def _checked(self, parameters: Tensor) -> Tensor:
+        """The parameters in at least single precision: sums over thousands of elements need it."""
+        expected = self.parameter_shape()
+        if parameters.shape[-len(expected) :] != expected:
+            raise OptionError(
+                f"{type(self).__name__} got decoder outputs of shape {tuple(parameters.shape)}; "
+                f"expected (S, B, {', '.join(map(str, expected))}): "
+                "build the decoder with likelihood.parameter_shape()."
+            )
+        return full_precision(parameters)
+
+    def _only(self, parameters: Tensor) -> Tensor:
+        """The one parameter per element: (S, B, 1, *D) -> (S, B, *D)."""
+        return self._checked(parameters).squeeze(-len(self.shape) - 1)
+
+
+class OneParameter(Likelihood, ABC):
+    """A likelihood whose decoder puts out one number per element."""
+
+    @final
+    def parameter_shape(self) -> torch.Size:
+        """(1, *D)."""
+        return torch.Size((1, *self.shape))
+
+
+def default_likelihood(support: str) -> str:
+    """The name of the likelihood that data of `support` get when none is asked for.
+
+    Raises:
+        UnknownNameError: There is no such support.
+    """
+    defaults = {
+        word: entry.name for entry in LIKELIHOODS for word in entry.about.get("default_for", ())
+    }
+    if support not in defaults:
+        raise did_you_mean("support", support, defaults)
+    return defaults[support]

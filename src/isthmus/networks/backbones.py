@@ -1,0 +1,95 @@
+"""Pairs of networks by one name: what a recipe's `network` option chooses."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import final
+
+from isthmus.data.spec import DataSpec
+from isthmus.networks.base import Decoder, Encoder
+from isthmus.networks.conv import ConvDecoder, ConvEncoder
+from isthmus.networks.mlp import MLPDecoder, MLPEncoder, ResidualDecoder, ResidualEncoder
+from isthmus.errors import OptionError
+from isthmus.registry import Registry
+
+BACKBONES = Registry("network")
+
+# From this height and width on, an image is worth convolving.
+LARGE_IMAGE = 16
+
+
+@final
+@dataclass(frozen=True)
+class Sizes:
+    """What a backbone is built for.
+
+    Args:
+        spec: The data.
+        latent_shape: Z.
+        output_shape: What the likelihood asks of the decoder.
+        hidden: Widths of the layers or stages; None leaves them to the backbone.
+        activation: Name of the activation.
+    """
+
+    spec: DataSpec
+    latent_shape: tuple[int, ...]
+    output_shape: tuple[int, ...]
+    hidden: Sequence[int] | None
+    activation: str
+
+
+@BACKBONES.register("mlp")
+def mlp(sizes: Sizes) -> tuple[Encoder, Decoder]:
+    """Fully connected layers."""
+    hidden = (512, 256) if sizes.hidden is None else tuple(sizes.hidden)
+    return (
+        MLPEncoder(sizes.spec.shape, hidden, sizes.activation),
+        MLPDecoder(sizes.latent_shape, sizes.output_shape, hidden[::-1], sizes.activation),
+    )
+
+
+@BACKBONES.register("linear")
+def linear(sizes: Sizes) -> tuple[Encoder, Decoder]:
+    """No hidden layer at all."""
+    return MLPEncoder(sizes.spec.shape, ()), MLPDecoder(sizes.latent_shape, sizes.output_shape, ())
+
+
+@BACKBONES.register("conv")
+def conv(sizes: Sizes) -> tuple[Encoder, Decoder]:
+    """Strided convolutions, for images of any size."""
+    return _convolutional(sizes, blocks=0)
+
+
+@BACKBONES.register("residual")
+def residual(sizes: Sizes) -> tuple[Encoder, Decoder]:
+    """Residual blocks: convolutional for images, fully connected for everything else."""
+    if len(sizes.spec.shape) == 3:
+        return _convolutional(sizes, blocks=1)
+    width, blocks = (sizes.hidden[0], len(sizes.hidden)) if sizes.hidden else (256, 2)
+    return (
+        ResidualEncoder(sizes.spec.shape, width, blocks, sizes.activation),
+        ResidualDecoder(sizes.latent_shape, sizes.output_shape, width, blocks, sizes.activation),
+    )
+
+
+@BACKBONES.register("auto")
+def auto(sizes: Sizes) -> tuple[Encoder, Decoder]:
+    """Convolutions for images of 16 × 16 and more, fully connected layers for the rest."""
+    shape = sizes.spec.shape
+    return conv(sizes) if len(shape) == 3 and min(shape[1:]) >= LARGE_IMAGE else mlp(sizes)
+
+
+def _convolutional(sizes: Sizes, blocks: int) -> tuple[Encoder, Decoder]:
+    if len(sizes.spec.shape) != 3:
+        raise OptionError(
+            f"network 'conv' takes images (channels, height, width), and one datum here has the shape "
+            f"{sizes.spec.shape}: use network='mlp' or 'residual'."
+        )
+    channels = (32, 64, 128) if sizes.hidden is None else tuple(sizes.hidden)
+    return (
+        ConvEncoder(sizes.spec.shape, channels, blocks=blocks, activation=sizes.activation),
+        ConvDecoder(
+            sizes.latent_shape, sizes.output_shape, channels, blocks=blocks, activation=sizes.activation
+        ),
+    )

@@ -1,0 +1,44 @@
+"""The contracts of encoders and decoders, and the words that choose their layers."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+from torch import Tensor, nn
+
+from isthmus.registry import Part, Registry
+
+ENCODERS = Registry("encoder")
+DECODERS = Registry("decoder")
+ACTIVATIONS = Registry("activation")
+
+ACTIVATIONS.register("relu")(nn.ReLU)
+ACTIVATIONS.register("leaky-relu")(nn.LeakyReLU)
+ACTIVATIONS.register("tanh")(nn.Tanh)
+ACTIVATIONS.register("silu")(nn.SiLU)
+ACTIVATIONS.register("gelu")(nn.GELU)
+ACTIVATIONS.register("elu")(nn.ELU)
+ACTIVATIONS.register("softplus")(nn.Softplus)
+ACTIVATIONS.register("sigmoid")(nn.Sigmoid)
+
+
+class Encoder(Part, nn.Module, ABC):
+    """x -> features.
+
+    Attributes:
+        features: H, the width of what comes out.
+    """
+
+    features: int
+
+    @abstractmethod
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, *D) -> (B, H)."""
+
+
+class Decoder(Part, nn.Module, ABC):
+    """z -> the parameters of p(x|z)."""
+
+    @abstractmethod
+    def forward(self, z: Tensor) -> Tensor:
+        """(N, *Z) -> (N, *P), where P is what the likelihood asks for."""

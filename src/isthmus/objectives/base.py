@@ -1,0 +1,98 @@
+"""The contract of an objective, the loss it returns, and the critics that it may own."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from typing import ClassVar, final
+
+import torch
+from torch import Tensor, nn
+
+from isthmus.evidence import Evidence
+from isthmus.objectives.schedules import Schedule, as_schedule
+from isthmus.registry import Part, Registry
+
+OBJECTIVES = Registry("objective")
+
+
+@final
+@dataclass(frozen=True)
+class Loss:
+    """What one batch costs.
+
+    Args:
+        total: What the model minimises, a scalar in nats per datum.
+        terms: Named per-datum terms (B,), for the history.
+        critics: What each critic minimises, a scalar by the critic's name.
+    """
+
+    total: Tensor
+    terms: dict[str, Tensor]
+    critics: dict[str, Tensor] = field(default_factory=dict)
+
+
+@final
+class Critic(nn.Module):
+    """A second player: a network with a loss of its own, and how its optimiser is set.
+
+    Args:
+        network: The network that this player moves.
+        lr: Adam's learning rate.
+        betas: Adam's moments.
+    """
+
+    def __init__(self, network: nn.Module, lr: float = 1e-4, betas: tuple[float, float] = (0.5, 0.9)) -> None:
+        super().__init__()
+        self.network = network
+        self.lr = lr
+        self.betas = betas
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        result: Tensor = self.network(*inputs)
+        return result
+
+
+class Objective(Part, nn.Module, ABC):
+    """Evidence -> what training minimises.
+
+    An objective says what it wants to know (how many samples S, of what corrupted input) and weighs the terms
+    that it names; a variant overrides one term. Every variant reads the same evidence, so any objective meets
+    any model, and one that needs a density refuses a posterior without one.
+
+    Args:
+        samples: S, latent samples per datum.
+        beta: Weight of the terms named in `weighted`; a number or a schedule over the progress of training.
+            Held-out data are always judged by its final value.
+        corruption: What the encoder's input suffers while training; the target stays clean.
+
+    Attributes:
+        needs_density: The posterior must have a density.
+        weighted: The names of the terms that beta multiplies.
+        critics: Further players by name; the training loop moves each by its own loss.
+    """
+
+    needs_density: ClassVar[bool] = True
+    weighted: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(
+        self, samples: int = 1, beta: float | Schedule = 1.0, corruption: nn.Module | None = None
+    ) -> None:
+        super().__init__()
+        self.samples = samples
+        self.beta = as_schedule(beta)
+        self.corruption = corruption if corruption is not None else nn.Identity()
+        self.critics = nn.ModuleDict()
+        self.register_buffer("progress", torch.zeros(()), persistent=False)
+
+    @abstractmethod
+    def forward(self, evidence: Evidence) -> Loss:
+        """The loss of a batch."""
+
+    def weigh(self, terms: dict[str, Tensor], critics: dict[str, Tensor] | None = None) -> Loss:
+        """The mean over data of the weighted sum of per-datum `terms` (B,), with the critics' own losses."""
+        beta = self.beta(self.progress) if self.training else self.beta.final_value
+        parts = [
+            beta * term.mean() if name in self.weighted else term.mean() for name, term in terms.items()
+        ]
+        return Loss(torch.stack(parts).sum() if len(parts) > 1 else parts[0], terms, critics or {})

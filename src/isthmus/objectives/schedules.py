@@ -1,0 +1,86 @@
+"""How a weight moves with the progress of training, which runs from 0 to 1."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import final
+
+import torch
+from torch import Tensor, nn
+
+from isthmus.registry import Part, Registry
+
+SCHEDULES = Registry("schedule")
+
+
+class Schedule(Part, nn.Module, ABC):
+    """progress in [0, 1] -> weight, without leaving the device.
+
+    Attributes:
+        final_value: The weight at the end, which held-out data are always judged by.
+    """
+
+    final_value: float
+
+    @abstractmethod
+    def forward(self, progress: Tensor) -> Tensor | float:
+        """The weight at `progress`, both 0-dimensional."""
+
+
+@final
+@SCHEDULES.register("constant")
+class Constant(Schedule):
+    """The same weight throughout."""
+
+    def __init__(self, value: float = 1.0) -> None:
+        super().__init__()
+        self.final_value = float(value)
+
+    def forward(self, progress: Tensor) -> float:
+        return self.final_value
+
+
+@final
+@SCHEDULES.register("warm-up")
+class WarmUp(Schedule):
+    """A straight line from `start` to `value` over the first `share` of training, then `value`.
+
+    Reference:
+        Sønderby et al., Ladder Variational Autoencoders, arXiv 1602.02282.
+    """
+
+    def __init__(self, value: float = 1.0, share: float = 0.1, start: float = 0.0) -> None:
+        super().__init__()
+        self.final_value = float(value)
+        self.start = float(start)
+        self.share = float(share)
+
+    def forward(self, progress: Tensor) -> Tensor:
+        climbed = (progress / max(self.share, 1e-12)).clamp(max=1.0)
+        return self.start + (self.final_value - self.start) * climbed
+
+
+@final
+@SCHEDULES.register("cyclical")
+class Cyclical(Schedule):
+    """`cycles` ramps from 0 to `value`, each climbing over its first half.
+
+    Reference:
+        Fu et al., Cyclical Annealing Schedule, arXiv 1903.10145.
+    """
+
+    def __init__(self, value: float = 1.0, cycles: int = 4) -> None:
+        super().__init__()
+        self.final_value = float(value)
+        self.cycles = int(cycles)
+
+    def forward(self, progress: Tensor) -> Tensor:
+        within = (progress * self.cycles).remainder(1.0)
+        climbed = (2.0 * within).clamp(max=1.0)
+        # The end of the last cycle is its plateau, not the start of another.
+        return self.final_value * torch.where(progress >= 1.0, torch.ones_like(climbed), climbed)
+
+
+def as_schedule(weight: float | Schedule) -> Schedule:
+    """A number is a constant schedule."""
+    return weight if isinstance(weight, Schedule) else Constant(weight)

@@ -1,0 +1,178 @@
+"""How a recipe is written, found and built."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, final
+
+from isthmus.data.scaling import Scaling
+from isthmus.data.spec import DataSpec
+from isthmus.errors import OptionError
+from isthmus.likelihoods import LIKELIHOODS, Likelihood, default_likelihood
+from isthmus.model import LatentModel
+from isthmus.networks import BACKBONES, Encoder, LogEncoder, Sizes
+from isthmus.objectives import Objective
+from isthmus.posteriors import POSTERIORS
+from isthmus.priors import PRIORS
+from isthmus.registry import RECIPES, did_you_mean
+
+
+@final
+@dataclass(frozen=True)
+class Axes:
+    """The options that every recipe takes.
+
+    Args:
+        latent_dim: Z, the width of the strip.
+        network: Encoder and decoder: auto, mlp, conv, residual, linear.
+        hidden: Widths of the hidden layers, or of the stages of a convolutional network.
+        activation: Activation of the hidden layers.
+        likelihood: p(x|z) by name; auto takes the one that fits the data's support.
+    """
+
+    latent_dim: int = 16
+    network: str = "auto"
+    hidden: tuple[int, ...] | None = None
+    activation: str = "silu"
+    likelihood: str = "auto"
+
+
+@final
+@dataclass(frozen=True)
+class Built:
+    """A recipe's result: the model, what trains it, and what was handled on the way, in words."""
+
+    model: LatentModel
+    objective: Objective
+    notes: tuple[str, ...] = ()
+
+
+RecipeFunction = Callable[..., Built]
+
+
+def recipe(
+    name: str, *, paper: str, year: int, family: str, argmax: bool = True
+) -> Callable[[RecipeFunction], RecipeFunction]:
+    """Register a function of (spec, axes, own keyword options) as a published model.
+
+    Args:
+        name: What users call it.
+        paper: arXiv number or venue.
+        year: Of publication.
+        family: The heading under which `isthmus recipes` lists it.
+        argmax: Whether its posterior has a mode.
+    """
+    return RECIPES.register(name, paper=paper, year=year, family=family, argmax=argmax)
+
+
+def build_recipe(name: str, spec: DataSpec, **options: Any) -> Built:
+    """Build the recipe called `name` for data of this spec.
+
+    Args:
+        name: As `isthmus recipes` lists it.
+        spec: What a source says of its data.
+        **options: Those of `Axes` and the recipe's own.
+
+    Raises:
+        UnknownNameError: There is no such recipe, network or likelihood.
+        OptionError: An option that it does not take, or a value that cannot work.
+    """
+    entry = RECIPES[name]
+    known = recipe_options(name)
+    for option in options:
+        if option not in known:
+            raise OptionError(str(did_you_mean(f"option of recipe {name!r}:", option, known)))
+    common = {field.name for field in dataclasses.fields(Axes)}
+    axes = Axes(**{k: v for k, v in options.items() if k in common})
+    if axes.latent_dim < 1:
+        raise OptionError(f"latent_dim must be at least 1, got {axes.latent_dim}.")
+    built: Built = entry.factory(spec, axes, **{k: v for k, v in options.items() if k not in common})
+    return built
+
+
+def recipe_options(name: str) -> dict[str, Any]:
+    """Every option of a recipe with its default, its own ones first."""
+    parameters = list(inspect.signature(RECIPES[name].factory).parameters.values())
+    own = {p.name: p.default for p in parameters[2:]}
+    return own | {field.name: field.default for field in dataclasses.fields(Axes)}
+
+
+def assemble(
+    spec: DataSpec,
+    axes: Axes,
+    objective: Objective,
+    *,
+    posterior: str = "diagonal",
+    prior: str = "standard-normal",
+    likelihood: Likelihood | None = None,
+) -> Built:
+    """Join the axes for data of this spec.
+
+    Args:
+        spec: What the data are.
+        axes: The common options.
+        objective: What trains the model.
+        posterior: By name.
+        prior: By name.
+        likelihood: In place of the one that `axes` names.
+    """
+    notes = []
+    if axes.latent_dim > spec.size:
+        notes.append(
+            f"The code has {axes.latent_dim} dimensions and a datum only {spec.size}: it squeezes nothing."
+        )
+    if likelihood is None:
+        likelihood = choose_likelihood(spec, axes)
+    latent_shape = (axes.latent_dim,)
+    sizes = Sizes(spec, latent_shape, tuple(likelihood.parameter_shape()), axes.hidden, axes.activation)
+    encoder, decoder = BACKBONES[axes.network].factory(sizes)
+    posterior_part = POSTERIORS.create(posterior, features=encoder.features, latent_shape=latent_shape)
+    if objective.needs_density and not posterior_part.has_density:
+        raise OptionError(
+            f"The objective {type(objective).__name__} needs a density and the posterior {posterior!r} has none: "
+            "use the posterior 'diagonal', or the objective 'reconstruction'."
+        )
+    model = LatentModel(
+        INPUTS.get(spec.support, _as_it_is)(encoder),
+        posterior_part,
+        PRIORS.create(prior, latent_shape=latent_shape),
+        decoder,
+        likelihood,
+        Scaling(spec.shape, SCALING_OF_KIND.get(spec.kind, "datum") if likelihood.affine else "none"),
+    )
+    return Built(model, objective, tuple(notes))
+
+
+def choose_likelihood(spec: DataSpec, axes: Axes, preferred: str | None = None) -> Likelihood:
+    """The likelihood that `axes` names; for "auto" the preferred one if it fits, else the data's default.
+
+    Raises:
+        OptionError: The likelihood does not cover the data's values.
+    """
+    name = axes.likelihood
+    if name == "auto":
+        fits = preferred is not None and spec.support in LIKELIHOODS[preferred].factory.supports
+        name = preferred if preferred is not None and fits else default_likelihood(spec.support)
+    entry = LIKELIHOODS[name]
+    if spec.support not in entry.factory.supports:
+        raise OptionError(
+            f"The likelihood {name!r} covers {' and '.join(entry.factory.supports)} values, and these data are "
+            f"{spec.support}: use likelihood='{default_likelihood(spec.support)}'."
+        )
+    extra = {"n_categories": spec.n_categories} if spec.n_categories else {}
+    made: Likelihood = LIKELIHOODS.create(name, shape=spec.shape, **extra)
+    return made
+
+
+def _as_it_is(encoder: Encoder) -> Encoder:
+    return encoder
+
+
+# A support whose values the encoder reads on another scale.
+INPUTS: dict[str, Callable[[Encoder], Encoder]] = {"count": LogEncoder}
+# A table's columns have scales of their own; the pixels of an image share one.
+SCALING_OF_KIND = {"table": "column"}
+

@@ -1,0 +1,160 @@
+"""The page: verdict, table, figures and protocol, filled into the template."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import final
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from isthmus.evaluation.results import Comparison, Finding
+from isthmus.report.columns import column_r2, column_samples, parity
+from isthmus.report.examples import image_reconstructions, image_samples
+from isthmus.report.figure import Figure, Subject
+from isthmus.report.latent import information, latent_maps, training_curves
+from isthmus.report.looks import choose_looks
+from isthmus.report.sizes import code_size, rate_distortion
+from isthmus.report.table import Table, build_table
+from isthmus.report.words import counted, describe_data
+from isthmus.store import write_bytes
+
+COMMAND = "command"
+PURPOSES = {
+    "do I need an autoencoder": "Do I need an autoencoder?",
+    "compress": "To compress",
+    "generate": "To generate",
+    "features": "As features",
+    "anomalies": "To spot anomalies",
+    "code size": "How large a code?",
+}
+FIGURES: tuple[Callable[[Subject], Figure | None], ...] = (
+    code_size,
+    image_reconstructions,
+    parity,
+    column_r2,
+    image_samples,
+    column_samples,
+    latent_maps,
+    rate_distortion,
+    information,
+    training_curves,
+)
+
+
+@final
+@dataclass(frozen=True)
+class Page:
+    """What the template shows.
+
+    Args:
+        title: The heading.
+        data: The data, in a sentence.
+        verdict: The heading over the findings.
+        cards: (purpose, finding).
+        table: Of figures.
+        figures: In reading order.
+        comparison: Protocol, notes and versions.
+        model_notes: (label, note) of each model's notes.
+        command: How to make it again.
+    """
+
+    title: str
+    data: str
+    verdict: str
+    cards: tuple[tuple[str, Finding], ...]
+    table: Table
+    figures: tuple[Figure, ...]
+    comparison: Comparison
+    model_notes: tuple[tuple[str, str], ...] = field(default=())
+    command: str = ""
+
+
+def render(comparison: Comparison) -> str:
+    """A comparison as one HTML document that loads nothing.
+
+    Args:
+        comparison: What was found; whatever is missing is left out.
+
+    Returns:
+        The document.
+    """
+    n = len({r.label for r in comparison.results})
+    title = f"{counted(n, 'model')} compared on {comparison.spec.name}"
+    return fill(make_page(comparison, title, "Which one to use"))
+
+
+def write_report(comparison: Comparison, path: Path) -> Path:
+    """Write a comparison's report, whole or not at all.
+
+    Args:
+        comparison: What was found.
+        path: The file; its folder is made where there is none.
+
+    Returns:
+        The path.
+    """
+    return write_page(render(comparison), path)
+
+
+def write_page(document: str, path: Path) -> Path:
+    """Write a document, whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_bytes(path, document.encode())
+    return path
+
+
+def make_page(comparison: Comparison, title: str, verdict: str) -> Page:
+    """Gather what the template shows."""
+    looks = choose_looks(comparison.results)
+    main = [r for r in comparison.results if r.main] or comparison.results
+    subject = Subject(comparison, looks, main)
+    figures = (make(subject) for make in FIGURES)
+    return Page(
+        title=title,
+        data=describe_data(comparison.spec),
+        verdict=verdict,
+        cards=tuple((PURPOSES.get(f.purpose, _sentence(f.purpose)), f) for f in comparison.findings),
+        table=build_table(main, looks),
+        figures=tuple(f for f in figures if f is not None),
+        comparison=comparison,
+        model_notes=tuple(dict.fromkeys((r.label, note) for r in comparison.results for note in r.notes)),
+        command=comparison.protocol.get(COMMAND) or _command(comparison),
+    )
+
+
+def fill(page: Page) -> str:
+    """The template with this page in it."""
+    environment = _environment()
+    style = environment.get_template("style.css").render()
+    template = environment.get_template("template.html")
+    return template.render(page=page, style=Markup(style), protocol=_protocol(page.comparison))
+
+
+@cache
+def _environment() -> Environment:
+    return Environment(
+        loader=PackageLoader("isthmus.report", "."),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+def _protocol(comparison: Comparison) -> dict[str, str]:
+    return {_sentence(k): v for k, v in comparison.protocol.items() if k != COMMAND}
+
+
+def _sentence(words: str) -> str:
+    return words[:1].upper() + words[1:]
+
+
+def _command(comparison: Comparison) -> str:
+    sizes = {r.latent_dim for r in comparison.results if r.main}
+    size = f" --latent-dim {sizes.pop()}" if len(sizes) == 1 else ""
+    return f"isthmus compare {shlex.quote(comparison.spec.name)}{size}"

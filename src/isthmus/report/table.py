@@ -1,0 +1,148 @@
+"""The table of figures: cells with their errors, the best of each column, and why some are missing."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import final
+
+from isthmus.evaluation.results import COLUMNS, Column, ModelResult
+from isthmus.report.looks import BASELINE, Look
+from isthmus.report.words import fixed, uncertainty
+
+# Beyond its ideal a value is chance: a sample AUC of 0.48 is no better than one of 0.5.
+IDEALS = {"sample_auc": 0.5}
+ARROWS = {1: "↑", -1: "↓", 0: ""}
+DIRECTIONS = {1: "More is better.", -1: "Less is better.", 0: ""}
+UNKNOWN = "It was not measured."
+LETTERS = "abcdefghijklmnopqrstuvwxyz"
+
+
+@final
+@dataclass(frozen=True)
+class Heading:
+    """A column's heading; `help` says how to read it."""
+
+    title: str
+    unit: str
+    arrow: str
+    help: str
+
+
+@final
+@dataclass(frozen=True)
+class Cell:
+    """One value as shown; a missing one has a reason and the letter of its footnote."""
+
+    value: str
+    error: str = ""
+    best: bool = False
+    why: str = ""
+    letter: str = ""
+
+
+@final
+@dataclass(frozen=True)
+class Row:
+    """One model's cells in the order of the headings."""
+
+    label: str
+    latent_dim: int
+    look: Look
+    cells: tuple[Cell, ...]
+
+
+@final
+@dataclass(frozen=True)
+class Table:
+    """Headings, rows by group, and footnotes as (letter, text)."""
+
+    headings: tuple[Heading, ...]
+    groups: tuple[tuple[str, tuple[Row, ...]], ...]
+    footnotes: tuple[tuple[str, str], ...]
+
+    @property
+    def size(self) -> int | None:
+        """The code size of every row, or None where they differ."""
+        sizes = {row.latent_dim for _, rows in self.groups for row in rows}
+        return sizes.pop() if len(sizes) == 1 else None
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is no figure to show."""
+        return not self.headings
+
+
+def metric(result: ModelResult, key: str) -> float | None:
+    """A metric, or None where it is missing or not a finite number."""
+    value = result.metrics.get(key)
+    return value if value is not None and math.isfinite(value) else None
+
+
+def best_of(column: Column, values: Sequence[float | None]) -> set[int]:
+    """Indices of the best values, ties at the shown decimals included.
+
+    Returns:
+        Nothing where there is nothing to choose: no better direction, fewer than two values, or all the same.
+    """
+    ideal = IDEALS.get(column.key)
+    shown = {}
+    for i, value in enumerate(values):
+        if value is not None:
+            held = value if ideal is None else _at_best(value, ideal, column.better)
+            shown[i] = round(held, column.digits) * column.better
+    if not column.better or len(shown) < 2 or len(set(shown.values())) < 2:
+        return set()
+    top = max(shown.values())
+    return {i for i, value in shown.items() if value == top}
+
+
+def _at_best(value: float, ideal: float, better: int) -> float:
+    return max(value, ideal) if better < 0 else min(value, ideal)
+
+
+def build_table(results: Sequence[ModelResult], looks: dict[str, Look]) -> Table:
+    """The table of these models, over every column that at least one of them has."""
+    columns = [c for c in COLUMNS if any(metric(r, c.key) is not None for r in results)]
+    letters: dict[str, str] = {}
+    by_column = []
+    for column in columns:
+        values = [metric(r, column.key) for r in results]
+        best = best_of(column, values)
+        by_column.append(
+            [_cell(r, column, v, i in best, letters) for i, (r, v) in enumerate(zip(results, values, strict=True))]
+        )
+    rows = [
+        Row(r.label, r.latent_dim, looks[r.label], tuple(cells[i] for cells in by_column))
+        for i, r in enumerate(results)
+    ]
+    baseline = tuple(row for row, r in zip(rows, results, strict=True) if r.family == BASELINE)
+    learned = tuple(row for row, r in zip(rows, results, strict=True) if r.family != BASELINE)
+    return Table(
+        tuple(heading(c) for c in columns),
+        tuple((name, group) for name, group in (("Baselines", baseline), ("Learned models", learned)) if group),
+        tuple((letter, text) for text, letter in letters.items()),
+    )
+
+
+def heading(column: Column) -> Heading:
+    """A column's heading."""
+    said = f"{column.help} {DIRECTIONS[column.better]}".strip()
+    unit = "" if column.title.startswith(column.unit) else column.unit
+    return Heading(column.title, unit, ARROWS[column.better], said)
+
+
+def _cell(
+    result: ModelResult, column: Column, value: float | None, best: bool, letters: dict[str, str]
+) -> Cell:
+    if value is None:
+        why = result.why_missing.get(column.key, UNKNOWN)
+        letter = letters.setdefault(why, _letter(len(letters)))
+        return Cell("–", why=why, letter=letter)
+    error = uncertainty(result.errors.get(column.key, math.nan), column.digits)
+    return Cell(fixed(value, column.digits), error, best)
+
+
+def _letter(i: int) -> str:
+    return LETTERS[i] if i < len(LETTERS) else f"{LETTERS[i // len(LETTERS) - 1]}{LETTERS[i % len(LETTERS)]}"

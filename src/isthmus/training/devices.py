@@ -1,0 +1,120 @@
+"""Where a run computes: the device, its precision, and the processes that share the work."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
+from typing import Any, TypeVar, final
+
+import torch
+from torch import Tensor, nn
+
+from isthmus.errors import OptionError
+from isthmus.training.settings import TrainingSettings
+
+T = TypeVar("T", bool, float)
+
+
+@final
+@dataclass(frozen=True)
+class Processes:
+    """This process among those that train together, as torchrun numbers them."""
+
+    rank: int = 0
+    count: int = 1
+    device: torch.device = torch.device("cpu")
+
+    @property
+    def leads(self) -> bool:
+        """Whether this process writes the run folder and speaks to the user."""
+        return self.rank == 0
+
+    def agree(self, value: T) -> T:
+        """The leader's number or flag, known to all."""
+        if self.count == 1:
+            return value
+        import torch.distributed as dist
+
+        shared = torch.tensor([float(value)], dtype=torch.float64, device=self.device)
+        dist.broadcast(shared, src=0)
+        return type(value)(shared.item())
+
+    def mean(self, t: Tensor) -> Tensor:
+        """The mean of a tensor over processes."""
+        if self.count > 1:
+            import torch.distributed as dist
+
+            dist.all_reduce(t)
+            t /= self.count
+        return t
+
+
+@contextmanager
+def processes(device: torch.device) -> Iterator[Processes]:
+    """The group that torchrun's environment variables announce; alone without them."""
+    count = int(os.environ.get("WORLD_SIZE", "1"))
+    if count == 1:
+        yield Processes()
+        return
+    import torch.distributed as dist
+
+    mine = not dist.is_initialized()
+    if mine:
+        dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    try:
+        yield Processes(dist.get_rank(), dist.get_world_size(), device)
+    finally:
+        if mine:
+            dist.destroy_process_group()
+
+
+def choose_device(name: str) -> torch.device:
+    """The device called `name`; auto takes the first GPU, else the CPU.
+
+    Raises:
+        OptionError: There is no such device here.
+    """
+    local = int(os.environ.get("LOCAL_RANK", "0"))
+    if name == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda", local)
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise OptionError(f"device={name!r} is not to be had here ({reason}): use auto or cpu.") from error
+    return device
+
+
+def autocast(settings: TrainingSettings, device: torch.device) -> Callable[[], AbstractContextManager[Any]]:
+    """The context in which the networks run at the precision of the settings."""
+    if settings.precision == "float32":
+        return nullcontext
+    return lambda: torch.autocast(device.type, dtype=torch.bfloat16)
+
+
+def distribute(step: nn.Module, group: Processes, device: torch.device, players: int) -> nn.Module:
+    """The step whose backward pass averages gradients over processes.
+
+    DistributedDataParallel takes one backward pass for a forward pass; with several players the gradients are
+    averaged by `average_gradients` instead.
+    """
+    if group.count == 1 or players > 1:
+        return step
+    from torch.nn.parallel import DistributedDataParallel
+
+    return DistributedDataParallel(step, device_ids=[device.index] if device.type == "cuda" else None)
+
+
+def average_gradients(parameters: list[nn.Parameter], group: Processes) -> None:
+    """Average gradients over processes, all parameters in one message."""
+    if group.count == 1:
+        return
+    gradients = [p.grad for p in parameters if p.grad is not None]
+    flat = group.mean(torch.cat([g.flatten() for g in gradients]))
+    for gradient, part in zip(gradients, flat.split([g.numel() for g in gradients]), strict=True):
+        gradient.copy_(part.view_as(gradient))

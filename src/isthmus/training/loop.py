@@ -1,0 +1,251 @@
+"""The training loop: the one that trains every model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, final
+
+import torch
+from torch import Tensor, nn
+
+from isthmus.data import Source, place
+from isthmus.model import LatentModel
+from isthmus.objectives import Loss, Objective
+from isthmus.priors import FittedPrior
+from isthmus.training.best import Best
+from isthmus.training.checkpoints import Position, read_checkpoint, write_checkpoint
+from isthmus.training.clock import Clock
+from isthmus.training.devices import Processes, autocast, choose_device, distribute, processes
+from isthmus.training.events import Audience, Listener, Record
+from isthmus.training.meter import Meter, named_means
+from isthmus.training.players import Step, backward, learning_rate, players_of
+from isthmus.training.settings import TrainingSettings
+from isthmus.training.signals import Interruption
+from isthmus.training.threads import choose_threads, threads
+
+# Held-out data are judged with the same noise every time: the bound moves with the model alone.
+EVALUATION_SEED = 20_131
+# Codes that a density fitted after training is fitted to, at most.
+FITTED_CODES = 50_000
+
+
+@final
+@dataclass
+class Trained:
+    """What a run ended with.
+
+    Args:
+        model: With the best weights, in evaluation mode.
+        position: Where the run stands.
+        history: The records of this life of the run.
+        notes: What was handled on the way, in words.
+    """
+
+    model: LatentModel
+    position: Position
+    history: list[Record] = field(default_factory=list)
+    notes: tuple[str, ...] = ()
+
+
+def train(
+    model: LatentModel,
+    objective: Objective,
+    training: Source,
+    validation: Source,
+    settings: TrainingSettings,
+    *,
+    folder: Path | None = None,
+    resume: bool = False,
+    listeners: Sequence[Listener] = (),
+) -> Trained:
+    """Train a model, keeping the weights with the best held-out loss.
+
+    Args:
+        model: Trained in place.
+        objective: What is minimised.
+        training: The data to learn from.
+        validation: The data that decide which weights are best and when to stop.
+        settings: How.
+        folder: The run folder; nothing is written where it is None.
+        resume: Go on from the folder's checkpoint.
+        listeners: Who hears of the progress.
+
+    Returns:
+        The model with its best weights.
+
+    Raises:
+        TrainingError: A loss became NaN or infinite.
+        RunError: The checkpoint to resume from is missing or cut.
+        KeyboardInterrupt: Ctrl-C or SIGTERM; the run folder can be resumed.
+    """
+    device = choose_device(settings.device)
+    with processes(device) as group, _own_random_state(device), Interruption() as interruption:
+        torch.manual_seed(settings.seed + group.rank)
+        notes = [] if resume else model.scaling.fit(training)
+        step = Step(model, objective).to(device)
+        if settings.channels_last:
+            step = step.to(memory_format=torch.channels_last)
+        players = players_of(step, settings)
+        optimizers = [player.optimizer for player in players]
+        position = Position()
+        writes = folder if group.leads else None
+        best = Best(model, None if resume else writes)
+        if resume and folder is not None:
+            position = read_checkpoint(folder, step, optimizers, group.rank)
+            best = Best(model, writes)
+            best.reread(folder)
+        precision = autocast(settings, device)
+        training, validation = place(training, device), place(validation, device)
+        position.threads = position.threads or _threads(step, training, settings, device, precision)
+        clock = Clock(settings, len(training), group, position)
+        meter = Meter(clock.beat)
+        heard: list[Record] = []
+        run = distribute(compiled(step, settings, device), group, device, len(players))
+
+        with (
+            threads(position.threads),
+            Audience(listeners, heard, writes, position.step, settings.tensorboard) as audience,
+        ):
+            if writes is not None and not resume:
+                write_checkpoint(writes, step, optimizers, position)
+            step.train()
+            for x in _batches(training, position, settings, group, device):
+                if clock.over:
+                    break
+                objective.progress.fill_(clock.progress)
+                with precision():
+                    loss = run(x)
+                backward(players, loss, group)
+                factor = learning_rate(clock.progress, settings)
+                for player in players:
+                    player.step(settings.clip, factor)
+                meter.add(loss)
+                position.step += 1
+                position.batch += 1
+                if not (clock.beats() or (interruption.wanted and group.count == 1)):
+                    continue
+
+                clock.tick()
+                audience.hear(clock.record("train", meter.read(position.step, _rescue(position, folder))))
+                if clock.evaluates():
+                    held_out = evaluate(step, validation, settings.batch_size, precision)
+                    audience.hear(clock.record("validation", held_out))
+                    if position.improved_by(group.agree(held_out["loss"])):
+                        best.keep()
+                stop = group.agree(interruption.wanted)
+                if writes is not None and (clock.saves() or stop):
+                    write_checkpoint(writes, step, optimizers, position)
+                if stop:
+                    raise KeyboardInterrupt
+                if settings.patience and position.waited >= settings.patience:
+                    break
+
+            best.restore()
+            model.eval()
+            _fit_prior(model, training)
+            position.finished = True
+            if writes is not None:
+                best.keep()
+                write_checkpoint(writes, step, optimizers, position)
+    return Trained(model, position, heard, tuple(notes))
+
+
+@torch.no_grad()
+def evaluate(
+    step: Step, source: Source, batch_size: int, precision: Callable[[], AbstractContextManager[Any]]
+) -> dict[str, float]:
+    """The objective on held-out data, in nats per datum, with the same noise every time."""
+    device = next(step.parameters()).device
+    totals: dict[str, Tensor] = {}
+    count = 0
+    step.eval()
+    with _own_random_state(device):
+        torch.manual_seed(EVALUATION_SEED)
+        for batch in source.chunks(batch_size):
+            with precision():
+                loss: Loss = step(batch.x.to(device))
+            for name, value in named_means(loss).items():
+                totals[name] = totals.get(name, torch.zeros_like(value)) + value * len(batch)
+            count += len(batch)
+    step.train()
+    return {name: value.item() / count for name, value in totals.items()}
+
+
+def compiled(step: nn.Module, settings: TrainingSettings, device: torch.device) -> nn.Module:
+    """The step compiled where the settings ask for it; on a GPU it is captured as a CUDA graph."""
+    if not settings.compile:
+        return step
+    made: nn.Module = torch.compile(step, mode="reduce-overhead" if device.type == "cuda" else None)
+    return made
+
+
+def _batches(
+    source: Source, position: Position, settings: TrainingSettings, group: Processes, device: torch.device
+) -> Iterator[Tensor]:
+    """This process's batches from the position on, epoch after epoch."""
+    while True:
+        for batch in source.epoch(
+            settings.batch_size,
+            seed=settings.seed,
+            epoch=position.epoch,
+            start=position.batch * group.count + group.rank,
+            stride=group.count,
+        ):
+            x = batch.x.to(device, non_blocking=True)
+            yield x.contiguous(memory_format=torch.channels_last) if settings.channels_last else x
+        position.epoch += 1
+        position.batch = 0
+
+
+def _threads(
+    step: Step,
+    source: Source,
+    settings: TrainingSettings,
+    device: torch.device,
+    precision: Callable[[], AbstractContextManager[Any]],
+) -> int:
+    """The number of CPU threads: as set, or the fastest in a few measured steps."""
+    if settings.threads != "auto":
+        return settings.threads
+    if device.type != "cpu":
+        return torch.get_num_threads()
+    x = next(source.epoch(settings.batch_size, seed=settings.seed, epoch=0)).x
+
+    def take(trial: nn.Module) -> None:
+        with precision():
+            loss = trial(x)
+        loss.total.backward()
+
+    size = sum(p.numel() for p in step.parameters())
+    return choose_threads(step, take, (size, tuple(x.shape), settings.precision))
+
+
+@torch.no_grad()
+def _fit_prior(model: LatentModel, training: Source) -> None:
+    """Fit a prior that waits for the codes of the trained model."""
+    if not isinstance(model.prior, FittedPrior):
+        return
+    device = next(model.parameters()).device
+    codes: list[Tensor] = []
+    for batch in training.chunks(1024):
+        codes.append(model.encode(batch.x.to(device)))
+        if sum(map(len, codes)) >= FITTED_CODES:
+            break
+    model.prior.fit(torch.cat(codes))
+
+
+def _rescue(position: Position, folder: Path | None) -> str:
+    """What can be said of the best weights when a run breaks."""
+    if position.best_step < 0:
+        return "No held-out bound had been measured yet."
+    where = f" in {folder}" if folder is not None else ""
+    return f"The best weights, of step {position.best_step}, are safe{where}."
+
+
+def _own_random_state(device: torch.device) -> AbstractContextManager[Any]:
+    """The caller's random state comes back afterwards."""
+    devices = [device] if device.type == "cuda" else []
+    return torch.random.fork_rng(devices=devices)
