@@ -17,19 +17,26 @@ HEAVY = ("torch", "numpy", "sklearn", "scipy", "pyarrow", "PIL", "matplotlib", "
 
 
 def declared_for_type_checkers() -> dict[str, str]:
-    """Name -> module of the imports under `if TYPE_CHECKING:`."""
-    blocks = [
+    """Name -> "module" or "module:name at home" of what stands under `if TYPE_CHECKING:`."""
+    (block,) = [
         node
         for node in ast.parse(FACE.read_text(encoding="utf-8")).body
         if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
     ]
-    return {
-        alias.asname or alias.name: str(node.module)
-        for block in blocks
-        for node in block.body
-        if isinstance(node, ast.ImportFrom)
-        for alias in node.names
-    }
+    declared: dict[str, str] = {}
+    renamed: dict[str, str] = {}
+    for node in block.body:
+        if isinstance(node, ast.ImportFrom):
+            for alias in node.names:
+                if alias.asname == alias.name:
+                    declared[alias.name] = str(node.module)
+                else:
+                    renamed[str(alias.asname)] = f"{node.module}:{alias.name}"
+        else:
+            assert isinstance(node, ast.Assign)
+            declared[ast.unparse(node.targets[0])] = renamed.pop(ast.unparse(node.value))
+    assert not renamed
+    return declared
 
 
 def test_all_equals_the_table() -> None:
@@ -46,8 +53,9 @@ def test_name_resolves_and_is_listed(name: str) -> None:
     assert getattr(isthmus, name) is not None
     assert name in dir(isthmus)
     if name in isthmus._HOME:
-        home = importlib.import_module(isthmus._HOME[name])
-        assert getattr(isthmus, name) is getattr(home, name)
+        module, _, at_home = isthmus._HOME[name].partition(":")
+        home = importlib.import_module(module)
+        assert getattr(isthmus, name) is getattr(home, at_home or name)
 
 
 def test_unknown_name_is_an_attribute_error() -> None:

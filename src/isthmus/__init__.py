@@ -13,13 +13,101 @@ from isthmus.registry import RECIPES
 from isthmus.version import __version__
 
 if TYPE_CHECKING:
-    from isthmus.data.spec import DataSpec as DataSpec
+    from isthmus.data import DataSpec as DataSpec
+    from isthmus.data import Scaling as Scaling
+    from isthmus.data import load as _load_data
     from isthmus.errors import IsthmusError as IsthmusError
+    from isthmus.estimators import AE as AE
+    from isthmus.estimators import IWAE as IWAE
+    from isthmus.estimators import VAE as VAE
+    from isthmus.estimators import Autoencoder as Autoencoder
+    from isthmus.estimators import BetaVAE as BetaVAE
+    from isthmus.evaluation import Comparison as Comparison
+    from isthmus.evaluation import compare as compare
+    from isthmus.evidence import Evidence as Evidence
+    from isthmus.fitting import Run as Run
+    from isthmus.fitting import Split as Split
+    from isthmus.fitting import fit as fit
+    from isthmus.likelihoods import BernoulliLikelihood as BernoulliLikelihood
+    from isthmus.likelihoods import CategoricalLikelihood as CategoricalLikelihood
+    from isthmus.likelihoods import ContinuousBernoulliLikelihood as ContinuousBernoulliLikelihood
+    from isthmus.likelihoods import DatumGaussianLikelihood as DatumGaussianLikelihood
+    from isthmus.likelihoods import GaussianLikelihood as GaussianLikelihood
+    from isthmus.likelihoods import LaplaceLikelihood as LaplaceLikelihood
+    from isthmus.likelihoods import NegativeBinomialLikelihood as NegativeBinomialLikelihood
+    from isthmus.likelihoods import OptimalGaussianLikelihood as OptimalGaussianLikelihood
+    from isthmus.likelihoods import PoissonLikelihood as PoissonLikelihood
+    from isthmus.likelihoods import SharedGaussianLikelihood as SharedGaussianLikelihood
+    from isthmus.model import LatentModel as LatentModel
+    from isthmus.networks import ConvDecoder as ConvDecoder
+    from isthmus.networks import ConvEncoder as ConvEncoder
+    from isthmus.networks import MLPDecoder as MLPDecoder
+    from isthmus.networks import MLPEncoder as MLPEncoder
+    from isthmus.objectives import Elbo as Elbo
+    from isthmus.objectives import FreeBits as FreeBits
+    from isthmus.objectives import Iwae as Iwae
+    from isthmus.objectives import Reconstruction as Reconstruction
+    from isthmus.objectives import WarmUp as WarmUp
+    from isthmus.posteriors import Deterministic as Deterministic
+    from isthmus.posteriors import DiagonalGaussian as DiagonalGaussian
+    from isthmus.priors import FittedGaussian as FittedGaussian
+    from isthmus.priors import StandardNormal as StandardNormal
+    from isthmus.recipes import build_recipe as build_recipe
+    from isthmus.recipes import recipe as recipe
+    from isthmus.report import write_report as write_report
+    from isthmus.store import load as load
+    from isthmus.store import save as save
+
+    # An import under another name is not exported; a variable is.
+    load_data = _load_data
 
 # To add a public name: one line here and one import above; tests/test_public.py compares them.
+# "module:name" is for what has another name at home.
 _HOME = {
-    "DataSpec": "isthmus.data.spec",
+    "AE": "isthmus.estimators",
+    "Autoencoder": "isthmus.estimators",
+    "BernoulliLikelihood": "isthmus.likelihoods",
+    "BetaVAE": "isthmus.estimators",
+    "CategoricalLikelihood": "isthmus.likelihoods",
+    "Comparison": "isthmus.evaluation",
+    "ContinuousBernoulliLikelihood": "isthmus.likelihoods",
+    "ConvDecoder": "isthmus.networks",
+    "ConvEncoder": "isthmus.networks",
+    "DataSpec": "isthmus.data",
+    "DatumGaussianLikelihood": "isthmus.likelihoods",
+    "Deterministic": "isthmus.posteriors",
+    "DiagonalGaussian": "isthmus.posteriors",
+    "Elbo": "isthmus.objectives",
+    "Evidence": "isthmus.evidence",
+    "FittedGaussian": "isthmus.priors",
+    "FreeBits": "isthmus.objectives",
+    "GaussianLikelihood": "isthmus.likelihoods",
+    "IWAE": "isthmus.estimators",
     "IsthmusError": "isthmus.errors",
+    "Iwae": "isthmus.objectives",
+    "LaplaceLikelihood": "isthmus.likelihoods",
+    "LatentModel": "isthmus.model",
+    "MLPDecoder": "isthmus.networks",
+    "MLPEncoder": "isthmus.networks",
+    "NegativeBinomialLikelihood": "isthmus.likelihoods",
+    "OptimalGaussianLikelihood": "isthmus.likelihoods",
+    "PoissonLikelihood": "isthmus.likelihoods",
+    "Reconstruction": "isthmus.objectives",
+    "Run": "isthmus.fitting",
+    "Scaling": "isthmus.data",
+    "SharedGaussianLikelihood": "isthmus.likelihoods",
+    "Split": "isthmus.fitting",
+    "StandardNormal": "isthmus.priors",
+    "VAE": "isthmus.estimators",
+    "WarmUp": "isthmus.objectives",
+    "build_recipe": "isthmus.recipes",
+    "compare": "isthmus.evaluation",
+    "fit": "isthmus.fitting",
+    "load": "isthmus.store",
+    "load_data": "isthmus.data:load",
+    "recipe": "isthmus.recipes",
+    "save": "isthmus.store",
+    "write_report": "isthmus.report",
 }
 
 __all__ = ["__version__", *_HOME]
@@ -30,7 +118,8 @@ RECIPES.fill_with(lambda: importlib.import_module("isthmus.recipes"))
 def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"module 'isthmus' has no attribute {name!r}", name=name)
-    value = getattr(importlib.import_module(_HOME[name]), name)
+    module, _, at_home = _HOME[name].partition(":")
+    value = getattr(importlib.import_module(module), at_home or name)
     globals()[name] = value
     return value
 

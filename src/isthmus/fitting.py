@@ -1,7 +1,8 @@
-"""From data and a recipe to a trained run: what `isthmus fit`, the estimators and `compare` share."""
+"""From data and a recipe to a trained run: what `fit`, the estimators and `compare` share."""
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -15,10 +16,20 @@ from isthmus.errors import OptionError, RunError
 from isthmus.model import LatentModel
 from isthmus.objectives import Elbo, Objective, Reconstruction
 from isthmus.recipes import Built, build_recipe, recipe_options
-from isthmus.registry import describe, did_you_mean
-from isthmus.store import CONFIG, load as load_model, read_config, save, write_bytes, write_json
-from isthmus.training import HISTORY, LAST, Listener, Record, TrainingSettings, read_history, train
-from isthmus.training import training_settings
+from isthmus.registry import RECIPES, describe, did_you_mean
+from isthmus.store import CONFIG, read_config, save, write_bytes, write_json
+from isthmus.store import load as load_model
+from isthmus.training import (
+    HISTORY,
+    LAST,
+    Listener,
+    Record,
+    TrainingSettings,
+    read_history,
+    train,
+    training_settings,
+)
+from isthmus.training.devices import own_random_state
 
 PARTS = ("train", "validation", "test")
 METRICS = "metrics.json"
@@ -81,7 +92,9 @@ class Run:
         folder = Path(folder)
         config = read_config(folder)
         if "data" not in config:
-            raise RunError(f"{folder / CONFIG} is a bare model without a data spec: load it with isthmus.load.")
+            raise RunError(
+                f"{folder / CONFIG} is a bare model without a data spec: load it with isthmus.load."
+            )
         return cls(
             model=load_model(folder),
             spec=DataSpec.from_json(config["data"]),
@@ -111,13 +124,15 @@ def fit(
     Args:
         data: A source, an array, a frame, a path or the name of a data set.
         recipe: A recipe's name, or a model.
-        objective: For a model composed by hand; the ELBO, or reconstruction where its posterior has no density.
+        objective: For a model composed by hand; the ELBO, or reconstruction where its posterior
+            has no density.
         folder: The run folder; None keeps the run in memory.
-        resume: Go on with the run in the folder, under the same options.
+        resume: Go on with the run in the folder, under the same options; where none was begun,
+            begin it.
         split: Seed and fractions of train, validation and test.
         listeners: Who hears of the progress.
-        **options: The recipe's options (`latent_dim`, `network`, ...) and the training settings (`epochs`,
-            `minutes`, `lr`, `seed`, ...).
+        **options: The recipe's options (`latent_dim`, `network`, ...) and the training settings
+            (`epochs`, `minutes`, `lr`, `seed`, ...).
 
     Returns:
         The run, its model with the best held-out weights.
@@ -125,7 +140,7 @@ def fit(
     Raises:
         DataError: The data cannot be used.
         OptionError: An option that neither the recipe nor the training takes.
-        RunError: The folder holds another run already, or none to resume.
+        RunError: The folder holds a run already, or another than the one to resume.
         TrainingError: A loss became NaN or infinite.
         KeyboardInterrupt: Ctrl-C; the run in the folder can be resumed.
     """
@@ -138,7 +153,7 @@ def fit(
     run.notes = (*source.notes, *built.notes)
     leads = os.environ.get("RANK", "0") == "0"
     if run.folder is not None and leads:
-        _open_folder(run, built.objective, resume)
+        resume = _open_folder(run.folder, run, built.objective, resume)
     training, validation, _ = split.of(source)
     trained = train(
         built.model,
@@ -154,7 +169,7 @@ def fit(
     run.notes = (*run.notes, *trained.notes)
     if run.folder is not None and leads:
         run.history = read_history(run.folder / HISTORY)
-        _close_folder(run, built.objective)
+        _close_folder(run.folder, run, built.objective)
     return run
 
 
@@ -169,7 +184,9 @@ def divide_options(recipe: str, options: dict[str, Any]) -> tuple[dict[str, Any]
     for option in options:
         if option not in known:
             raise OptionError(str(did_you_mean(f"option for recipe {recipe!r}:", option, known)))
-    settings = training_settings(**{k: v for k, v in options.items() if k not in own})
+    suited = {} if recipe == "custom" else RECIPES[recipe].about["training"]
+    given = {k: v for k, v in options.items() if k not in own}
+    settings = training_settings(**{**suited, **given})
     return {k: v for k, v in options.items() if k in own}, settings
 
 
@@ -180,19 +197,20 @@ def _built(
     options: dict[str, Any],
     seed: int,
 ) -> Built:
-    """The untrained model; its initial weights are drawn from the seed, and the caller's state stays."""
+    """The untrained model, its weights drawn from the seed; the caller's random state stays."""
     if isinstance(recipe, LatentModel):
         if recipe.shape != tuple(spec.shape):
             raise OptionError(
-                f"The model is built for data of shape {recipe.shape} and these are {spec.shape}: build its "
-                "likelihood and encoder with the shape of source.spec."
+                f"The model is built for data of shape {recipe.shape} and these are {spec.shape}: "
+                "build its likelihood and encoder with the shape of source.spec."
             )
         dense = recipe.posterior.has_density
         return Built(recipe, objective or (Elbo() if dense else Reconstruction()))
     if objective is not None:
-        raise OptionError(f"Recipe {recipe!r} brings its own objective: pass a model to choose another.")
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+        raise OptionError(
+            f"Recipe {recipe!r} brings its own objective: pass a model to choose another."
+        )
+    with own_random_state(torch.device("cpu"), seed):
         return build_recipe(recipe, spec, **options)
 
 
@@ -203,7 +221,7 @@ def _path(folder: str | os.PathLike[str] | None) -> Path | None:
 def _config(run: Run, objective: Objective) -> dict[str, Any]:
     return {
         "recipe": run.recipe,
-        "options": run.options,
+        "options": describe(run.options),
         "objective": describe(objective),
         "settings": run.settings.model_dump(),
         "split": {"seed": run.split.seed, "fractions": list(run.split.fractions)},
@@ -212,57 +230,66 @@ def _config(run: Run, objective: Objective) -> dict[str, Any]:
     }
 
 
-def _open_folder(run: Run, objective: Objective, resume: bool) -> None:
-    """Write the config of a new run, or see that the one to resume is the same."""
-    folder = run.folder
-    if folder is None:
-        return
+def _open_folder(folder: Path, run: Run, objective: Objective, resume: bool) -> bool:
+    """Write the config of a new run, or see that the one to resume is the same.
+
+    Returns:
+        Whether there is a checkpoint to resume from: a run that was killed before its first one
+        begins afresh.
+    """
     if folder.exists() and not folder.is_dir():
         raise RunError(f"{folder} is a file, and a run needs a folder: choose another with -o.")
-    begun = (folder / LAST).exists()
-    if begun and not resume:
-        raise RunError(f"{folder} holds a run already: add --resume to go on with it, or choose another -o.")
-    if resume and begun:
-        _same(read_config(folder), _config(run, objective), folder)
-        return
-    if resume and folder.exists() and any(folder.iterdir()):
-        raise RunError(f"{folder} holds no checkpoint to resume from: start the run without --resume.")
-    save(run.model, folder, **_config(run, objective))
+    config = _config(run, objective)
+    if not (folder / CONFIG).exists():
+        save(run.model, folder, **config)
+        return False
+    if not resume:
+        raise RunError(
+            f"{folder} holds a run already: add --resume to go on with it, or choose another -o."
+        )
+    _same(read_config(folder), {**config, "model": describe(run.model)}, folder)
+    for left in (*folder.glob(".*.tmp"), *(folder / LAST).parent.glob(".*.tmp")):
+        left.unlink()
+    if (folder / LAST).exists():
+        return True
+    if read_history(folder / HISTORY):
+        raise RunError(
+            f"{folder / LAST} is missing, so this run cannot be resumed: choose another -o."
+        )
+    save(run.model, folder, **config)
+    return False
 
 
 def _same(stored: dict[str, Any], asked: dict[str, Any], folder: Path) -> None:
-    for key in ("recipe", "options", "objective", "settings", "split", "data"):
-        then, now = _plain(stored.get(key)), _plain(asked[key])
+    for key in ("recipe", "options", "objective", "settings", "split", "data", "model"):
+        then, now = stored.get(key), _plain(asked[key])
         if then != now:
-            named = _difference(then, now)
             raise RunError(
-                f"The run in {folder} was begun with another {key}{named}: resume it with the command that "
-                "began it, or choose another -o."
+                f"The run in {folder} was begun with another {key} ({_difference(then, now)}): "
+                "resume it with the command that began it, or choose another -o."
             )
 
 
 def _plain(value: Any) -> Any:
     """As it reads after a round trip through JSON."""
-    if isinstance(value, dict):
-        return {k: _plain(v) for k, v in value.items()}
-    return [_plain(v) for v in value] if isinstance(value, (list, tuple)) else value
+    return json.loads(json.dumps(value))
 
 
-def _difference(then: Any, now: Any) -> str:
+def _difference(then: Any, now: Any, path: str = "") -> str:
+    """The first difference, by the path to it."""
     if isinstance(then, dict) and isinstance(now, dict):
         for name in sorted(then.keys() | now.keys()):
             if then.get(name) != now.get(name):
-                return f" ({name} was {then.get(name)!r}, now {now.get(name)!r})"
-    return f" (was {then!r}, now {now!r})"
+                inner = f"{path}.{name}" if path else name
+                return _difference(then.get(name), now.get(name), inner)
+    return f"{path} was {then!r}, now {now!r}".lstrip()
 
 
-def _close_folder(run: Run, objective: Objective) -> None:
-    folder = run.folder
-    if folder is None:
-        return
+def _close_folder(folder: Path, run: Run, objective: Objective) -> None:
+    """Write what is known once a run is complete."""
     save(run.model, folder, **_config(run, objective))
-    last = [r for r in run.history if any(k.startswith("validation/") for k in r)]
-    best = min(last, key=lambda r: r["validation/loss"], default={})
+    evaluations = [r for r in run.history if "validation/loss" in r]
+    best = min(evaluations, key=lambda r: r["validation/loss"], default={})
     values = {k: v for k, v in best.items() if k.startswith("validation/") or k == "step"}
     if not (folder / METRICS).exists():
         write_json(folder / METRICS, {"format": 1, "training": values})
@@ -279,12 +306,13 @@ tags: [autoencoder, {run.recipe}]
 ---
 # {run.recipe} on {run.spec.name}
 
-An autoencoder trained with [Isthmus](https://pypi.org/project/isthmus/): recipe `{run.recipe}` ({options}).
+An autoencoder trained with [Isthmus](https://pypi.org/project/isthmus/).
 
 | | |
 |---|---|
-| data | {run.spec.name}: {run.spec.length:,} {run.spec.kind} data of shape {tuple(run.spec.shape)} |
-| code | {tuple(run.model.latent_shape)} |
+| recipe | `{run.recipe}` ({options}) |
+| data | {run.spec.name}: {run.spec.length:,} of kind {run.spec.kind}, shape {run.spec.shape} |
+| code | {run.model.latent_shape} |
 | parameters | {parameters:,} |
 | seed | {run.settings.seed} |
 

@@ -28,7 +28,7 @@ def test_a_file_is_fetched_once(tmp_path: Path, remote: Remote) -> None:
 
 
 def test_another_file_is_not_kept(tmp_path: Path, remote: Remote) -> None:
-    with pytest.raises(DataError, match="md5 sum .* expected 123"):
+    with pytest.raises(DataError, match=r"md5 sum .* expected 123"):
         fetch(Remote(remote.url, "123"), tmp_path / "cache")
     assert list((tmp_path / "cache").iterdir()) == []
 

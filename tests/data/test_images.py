@@ -107,7 +107,7 @@ def test_files_that_are_no_pictures(tmp_path: Path, cut: bool) -> None:
 
 
 def test_folders_that_hold_too_little(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="holds no .png"):
+    with pytest.raises(DataError, match=r"holds no \.png"):
         load(tmp_path)
     with pytest.raises(DataError, match="has one row"):
         load(write(tmp_path, GREY[:1]))

@@ -324,7 +324,7 @@ def test_missing_files_and_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         load("fashion_mnist")
     with pytest.raises(DataError, match="folder 'nowhere' does not exist"):
         load("nowhere/x.csv")
-    with pytest.raises(DataError, match="no file or data set"):
+    with pytest.raises(DataError, match="name of the data is empty"):
         load("")
 
 

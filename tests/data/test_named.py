@@ -36,8 +36,8 @@ def write_idx(folder: Path, *, compressed: bool = False) -> None:
             path.write_bytes(gzip.compress(idx(array)) if compressed else idx(array))
 
 
-def resident(name: str, **options: object) -> Resident:
-    found = load(name, **options)  # type: ignore[arg-type]
+def resident(data_set: str, **options: object) -> Resident:
+    found = load(data_set, **options)  # type: ignore[arg-type]
     assert isinstance(found, Resident)
     return found
 
@@ -92,10 +92,6 @@ def test_mnist_from_its_files(
     write_idx(tmp_path / "files" / place, compressed=compressed)
     source = resident("mnist", folder=tmp_path / "files")
     check_mnist(source)
-    assert source.labels is not None
-    assert (
-        source.labels.tolist() == [3, 1, 4, 1, 5, 9, 9, 5, 1, 4, 1, 3] or len(source.labels) == 12
-    )
     monkeypatch.setenv("ISTHMUS_DATA", str(tmp_path / "files"))
     check_mnist(resident("mnist"))
 

@@ -45,7 +45,8 @@ def test_there_and_back(table: Source, per: str) -> None:
     scale.fit(table)
     x = next(table.chunks(700)).x
     u = scale(x)
-    torch.testing.assert_close(scale.inverse(u), x)
+    # Rounding is relative to the largest shift.
+    torch.testing.assert_close(scale.inverse(u), x, rtol=1e-6, atol=1e-4)
     if per == "column":
         np.testing.assert_allclose(u[:, :3].mean(0).numpy(), 0, atol=1e-4)
         np.testing.assert_allclose(u[:, :3].std(0, correction=0).numpy(), 1, atol=1e-4)
@@ -61,7 +62,7 @@ def test_there_and_back(table: Source, per: str) -> None:
 @pytest.mark.parametrize("shape", [(4,), (1, 3, 2)])
 def test_log_det_is_that_of_the_jacobian(per: str, shape: tuple[int, ...]) -> None:
     scale = Scaling(shape, per).double()
-    with torch.no_grad():
+    if per != "none":
         scale.scale.copy_(torch.rand(scale.scale.shape) + 0.5)
     x = torch.randn(shape, dtype=torch.float64)
     jacobian = torch.autograd.functional.jacobian(scale, x).reshape(x.numel(), x.numel())

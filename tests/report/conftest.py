@@ -1,4 +1,4 @@
-"""Comparisons made up without training: images with labels, a table without, counts, almost nothing."""
+"""Comparisons made up without training: images with labels, a table, counts, almost nothing."""
 
 from __future__ import annotations
 
@@ -25,7 +25,9 @@ def linear(x: np.ndarray, z: int) -> tuple[np.ndarray, np.ndarray]:
     return codes, codes @ axes[:z] + mean
 
 
-def blobs(rng: np.random.Generator, n: int, side: int, channels: int) -> tuple[np.ndarray, np.ndarray]:
+def blobs(
+    rng: np.random.Generator, n: int, side: int, channels: int
+) -> tuple[np.ndarray, np.ndarray]:
     """Images (n, C, side, side) of one soft disc each, labelled by its quadrant."""
     at = rng.uniform(0.2, 0.8, (n, 2)) * side
     radius = rng.uniform(0.1, 0.25, (n, 1, 1)) * side
@@ -48,18 +50,35 @@ def results(r2: dict[int, float]) -> Iterable[ModelResult]:
 
 def one_result(name: str, family: str, z: int, r2: float, i: int) -> ModelResult:
     result = ModelResult(name, name, family, z, main=z == SIZES[-1])
-    result.metrics = {"r2": r2, "rmse": 4 * (1 - r2) ** 0.5, "seconds": 0.2 + 7.3 * i, "parameters": 900.0 * z}
-    result.metrics |= {"active": float(z), "bytes": 4.0 * z, "probe": 0.8 + 0.01 * i, "outlier_auc": 0.9}
+    result.metrics = {
+        "r2": r2,
+        "rmse": 4 * (1 - r2) ** 0.5,
+        "seconds": 0.2 + 7.3 * i,
+        "parameters": 900.0 * z,
+    }
+    result.metrics |= {
+        "active": float(z),
+        "bytes": 4.0 * z,
+        "probe": 0.8 + 0.01 * i,
+        "outlier_auc": 0.9,
+    }
     result.errors = {"r2": 0.004, "probe": 0.009}
     if name in DENSE:
         k = DENSE.index(name)
         rate, distortion = 34.0 - 9 * k, 96.0 + 7 * k * k
-        result.metrics |= {"rate": rate, "distortion": distortion, "elbo": -0.69 * (rate + distortion)}
+        result.metrics |= {
+            "rate": rate,
+            "distortion": distortion,
+            "elbo": -0.69 * (rate + distortion),
+        }
         result.metrics |= {"nll": 0.67 * (rate + distortion), "sample_auc": 0.71 + 0.06 * k}
         result.errors |= {"elbo": 0.31, "nll": 0.3, "sample_auc": 0.02}
     else:
         for key in ("rate", "distortion", "elbo", "nll"):
-            result.why_missing[key] = f"{'This baseline' if family == 'baseline' else 'A plain autoencoder'} has no density."
+            result.why_missing[key] = (
+                f"{'This baseline' if family == 'baseline' else 'A plain autoencoder'} has no "
+                "density."
+            )
         result.why_missing["sample_auc"] = "It has no prior to sample from."
     return result
 
@@ -76,7 +95,10 @@ def compare(spec: DataSpec, x: np.ndarray, labels: np.ndarray | None, shown: int
     """A whole comparison on x (n, *D) from principal components with noise."""
     rng = np.random.default_rng(1)
     flat = x.reshape(len(x), -1).astype(float)
-    r2 = {z: 1 - ((linear(flat, z)[1] - flat) ** 2).sum() / ((flat - flat.mean(0)) ** 2).sum() for z in SIZES}
+    r2 = {
+        z: 1 - ((linear(flat, z)[1] - flat) ** 2).sum() / ((flat - flat.mean(0)) ** 2).sum()
+        for z in SIZES
+    }
     comparison = Comparison(spec, list(results(r2)), findings(), protocol())
     comparison.notes = ["1 constant column was kept as it is."]
     comparison.versions = {"isthmus": "0.1.0", "torch": "2.13.0", "Python": "3.11.9"}
@@ -85,8 +107,12 @@ def compare(spec: DataSpec, x: np.ndarray, labels: np.ndarray | None, shown: int
         arrays["labels"] = labels
     for i, name in enumerate((*BASELINES, *LEARNED)):
         codes, again = linear(flat, 3 * i + 4)
-        arrays[f"reconstructions/{name}"] = again[:shown].reshape(x[:shown].shape).astype(np.float32)
-        arrays[f"codes/{name}"] = (codes[:, :2] * (1 if i < 4 else -1) + rng.normal(0, 0.2, codes[:, :2].shape))
+        arrays[f"reconstructions/{name}"] = (
+            again[:shown].reshape(x[:shown].shape).astype(np.float32)
+        )
+        arrays[f"codes/{name}"] = codes[:, :2] * (1 if i < 4 else -1) + rng.normal(
+            0, 0.2, codes[:, :2].shape
+        )
         if name in LEARNED:
             arrays[f"history/{name}"] = history(rng, 3000, 3.0 * (name == "ae"))
         if name in DENSE:
@@ -105,7 +131,9 @@ def findings() -> list[Finding]:
         ),
         Finding("compress", "sigma-vae", "It needs 130.0 bits a datum, 4.1 fewer than vae."),
         Finding("generate", "vae", "Its samples are told from held-out data with AUC 0.71.", True),
-        Finding("features", "", "No model's codes lead: all linear probes lie between 0.80 and 0.88."),
+        Finding(
+            "features", "", "No model's codes lead: all linear probes lie between 0.80 and 0.88."
+        ),
         Finding("anomalies", "ae", "Its error tells spoiled data from whole with AUC 0.95."),
         Finding("code size", "ae", "ae with 8 numbers keeps as much as pca with 16."),
     ]

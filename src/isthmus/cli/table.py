@@ -13,8 +13,10 @@ if TYPE_CHECKING:
     from isthmus.evaluation.results import Column, Comparison, ModelResult
 
 MISSING = "–"
+# Blanks beside a cell, and at the two edges of the table.
 PADDING = 2
-# The order in which columns are kept where not all of them fit.
+# The order in which columns are kept where not all of them fit; without the first few a table says
+# little, so that errors give way to them.
 BY_IMPORTANCE = (
     "r2",
     "nll",
@@ -30,6 +32,7 @@ BY_IMPORTANCE = (
     "parameters",
     "bytes",
 )
+ESSENTIAL = 6
 
 
 def print_comparison(comparison: Comparison, console: Console) -> None:
@@ -39,8 +42,15 @@ def print_comparison(comparison: Comparison, console: Console) -> None:
     main = [r for r in comparison.results if r.main]
     filled = [c for c in COLUMNS if any(_is_known(r, c.key) for r in main)]
     shown = fitting(filled, main, console.width)
-    console.print(_main_table(shown, main, plain=not console.is_terminal))
-    left_out = [c.title for c in filled if c not in shown]
+    essential = sorted(filled, key=_importance)[:ESSENTIAL]
+    errors = all(column in shown for column in essential)
+    if not errors:
+        shown = fitting(filled, main, console.width, errors=False)
+    console.print(_main_table(shown, main, errors=errors, plain=not console.is_terminal))
+    left_out = [
+        *([] if errors else ["the ± of each"]),
+        *(c.title for c in filled if c not in shown),
+    ]
     if left_out:
         console.print(
             _wrapped(
@@ -55,15 +65,13 @@ def print_comparison(comparison: Comparison, console: Console) -> None:
         console.print(_wrapped(finding.text, console.width, "  "), highlight=False, markup=False)
 
 
-def cell(result: ModelResult, column: Column) -> str:
+def cell(result: ModelResult, column: Column, errors: bool = True) -> str:
     """A value ± its error, or a dash."""
     if not _is_known(result, column.key):
         return MISSING
     text = f"{result.metrics[column.key]:,.{column.digits}f}"
-    error = result.errors.get(column.key)
-    return (
-        text if error is None or not math.isfinite(error) else f"{text} ±{error:,.{column.digits}f}"
-    )
+    error = result.errors.get(column.key, math.nan)
+    return f"{text} ±{error:,.{column.digits}f}" if errors and math.isfinite(error) else text
 
 
 def best(results: Sequence[ModelResult], column: Column) -> float | None:
@@ -74,14 +82,16 @@ def best(results: Sequence[ModelResult], column: Column) -> float | None:
     return max(values) if column.better > 0 else min(values)
 
 
-def fitting(columns: Iterable[Column], results: Sequence[ModelResult], width: int) -> list[Column]:
+def fitting(
+    columns: Iterable[Column], results: Sequence[ModelResult], width: int, errors: bool = True
+) -> list[Column]:
     """The most important columns for which there is room, in the table's order."""
     columns = list(columns)
-    room = width - max([len("model"), *(len(r.label) for r in results)]) - PADDING
+    room = width - max([len("model"), *(len(r.label) for r in results)]) - 2 * PADDING
     kept = set()
     for column in sorted(columns, key=_importance):
         heading = max(map(len, _heading(column).split("\n")))
-        needed = max([heading, *(len(cell(r, column)) + 1 for r in results)]) + PADDING
+        needed = max([heading, *(len(cell(r, column, errors)) + 1 for r in results)]) + PADDING
         if needed <= room:
             kept.add(column.key)
             room -= needed
@@ -93,7 +103,8 @@ def _importance(column: Column) -> int:
 
 
 def _heading(column: Column) -> str:
-    return f"{column.title}\n{column.unit}" if column.unit else column.title
+    lines = column.title.replace(" ", "\n")
+    return f"{lines}\n{column.unit}" if column.unit else lines
 
 
 def _is_known(result: ModelResult, key: str) -> bool:
@@ -104,12 +115,14 @@ def _shown(result: ModelResult, column: Column) -> float:
     return round(result.metrics[column.key], column.digits)
 
 
-def _main_table(columns: Sequence[Column], results: Sequence[ModelResult], plain: bool) -> object:
+def _main_table(
+    columns: Sequence[Column], results: Sequence[ModelResult], errors: bool, plain: bool
+) -> object:
     from rich import box
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1))
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     table.add_column("model", no_wrap=True)
     for column in columns:
         table.add_column(_heading(column), justify="right", no_wrap=True)
@@ -121,7 +134,7 @@ def _main_table(columns: Sequence[Column], results: Sequence[ModelResult], plain
             # Where there is no bold type a star stands in for it.
             cells.append(
                 Text(
-                    cell(result, column) + ("*" if plain and won else ""),
+                    cell(result, column, errors) + (("*" if won else " ") if plain else ""),
                     "bold green" if won else "",
                 )
             )
@@ -135,7 +148,9 @@ def _sizes_table(results: Sequence[ModelResult]) -> object:
     from rich.table import Table
 
     sizes = sorted({r.latent_dim for r in results})
-    table = Table(title="R² by code size", title_justify="left", box=box.SIMPLE_HEAD)
+    table = Table(
+        title="R² by code size", title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0)
+    )
     table.add_column("model", no_wrap=True)
     for size in sizes:
         table.add_column(str(size), justify="right")

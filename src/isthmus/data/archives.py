@@ -57,9 +57,19 @@ def _stored_bytes(array: np.ndarray) -> int:
 @FILES.register(".npz", takes=ARRAY_OPTIONS)
 def load_npz(path: Path, request: Request) -> Source:
     """An archive of arrays: the data, their labels and class names, or a scipy sparse matrix."""
+    return load_archive(path, request)
+
+
+def load_archive(path: Path, request: Request, classes: tuple[str, ...] = ()) -> Source:
+    """A source from a `.npz` file whose labels may stand for known classes."""
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            return _from_archive(path, archive, request)
+        # numpy would leave a file of its own open where the archive is cut.
+        with path.open("rb") as file:
+            archive = np.load(file, allow_pickle=False)
+            if not isinstance(archive, np.lib.npyio.NpzFile):
+                raise DataError(f"{path} is a single array, not an archive; call it .npy.")
+            with archive:
+                return _from_archive(path, archive, request, classes)
     except DataError:
         raise
     except (ValueError, EOFError, OSError, KeyError, zipfile.BadZipFile, zlib.error) as error:
@@ -70,9 +80,7 @@ def load_npz(path: Path, request: Request) -> Source:
         raise unreadable(path, ".npz", error) from error
 
 
-def _from_archive(path: Path, archive: Any, request: Request) -> Source:
-    if not hasattr(archive, "files"):
-        raise DataError(f"{path} is a single array, not an archive; call it .npy.")
+def _from_archive(path: Path, archive: Any, request: Request, classes: tuple[str, ...]) -> Source:
     keys = list(archive.files)
     labels = _with_test(archive, _LABEL_KEYS, keys)[0] if request.labels is None else request.labels
     request = replace(request, labels=labels, name=request.name or path.stem)
@@ -89,7 +97,8 @@ def _from_archive(path: Path, archive: Any, request: Request) -> Source:
             f"{path} holds the arrays {', '.join(keys) or '(none)'}, and none is called "
             f"{', '.join(_DATA_KEYS)}; rename the one with the data."
         )
-    classes = tuple(str(c) for c in archive["class_names"]) if "class_names" in keys else ()
+    if "class_names" in keys:
+        classes = tuple(str(c) for c in archive["class_names"])
     return from_array(array, request, str(path), classes=classes, test_from=test_from)
 
 

@@ -156,11 +156,13 @@ def choose_columns(
     return array[:, kept], tuple(known[c] for c in kept)
 
 
-def beside_labels(request: Request, rows: int, where: str) -> tuple[Tensor | None, tuple[str, ...]]:
+def beside_labels(
+    request: Request, rows: int, where: str, classes: tuple[str, ...] = ()
+) -> tuple[Tensor | None, tuple[str, ...]]:
     """The labels that were given beside the data, as indices and class names."""
     if request.labels is None:
         return None, ()
-    return encode_labels(request.labels, rows, where)
+    return encode_labels(request.labels, rows, where, classes)
 
 
 def constant_note(x: Tensor, names: tuple[str, ...]) -> tuple[str, ...]:
@@ -236,8 +238,7 @@ def from_array(
     """
     check_array(array, where)
     kind = _kind_of(array, request, where)
-    labels, found = beside_labels(request, len(array), where)
-    given = tuple(classes) if len(classes) >= len(found) and labels is not None else found
+    labels, classes = beside_labels(request, len(array), where, classes)
     if kind != "image":
         array, names = choose_columns(array, request, names, where)
         return resident_table(
@@ -246,7 +247,7 @@ def from_array(
             where,
             names=names,
             labels=labels,
-            classes=given,
+            classes=classes,
             notes=notes,
             test_from=test_from,
         )
@@ -263,7 +264,7 @@ def from_array(
         form.support,
         len(x),
         request.name or where,
-        classes=given,
+        classes=classes,
         unit=form.unit,
     )
     return Resident(x, spec, labels=labels, notes=notes, test_from=test_from)

@@ -23,6 +23,9 @@ def _check_rate(rate: float) -> None:
 class Identity(Part, nn.Module):
     """No corruption."""
 
+    def __init__(self) -> None:
+        super().__init__()
+
     def forward(self, x: Tensor) -> Tensor:
         """X itself."""
         return x

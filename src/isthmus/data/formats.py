@@ -1,4 +1,4 @@
-"""Files by suffix: which loader reads them."""
+"""Files by suffix: which loader reads them; a loader files itself when it is imported."""
 
 from __future__ import annotations
 
@@ -10,13 +10,6 @@ from isthmus.errors import DataError
 from isthmus.registry import Registry
 
 FILES = Registry("file type")
-
-
-def _fill() -> None:
-    from isthmus.data import archives, tables  # noqa: F401
-
-
-FILES.fill_with(_fill)
 
 
 def suffix_of(path: Path) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -30,13 +31,16 @@ def check_classes(n: int, where: str) -> None:
         )
 
 
-def encode_labels(values: Any, rows: int, where: str) -> tuple[Tensor, tuple[str, ...]]:
+def encode_labels(
+    values: Any, rows: int, where: str, classes: Sequence[str] = ()
+) -> tuple[Tensor, tuple[str, ...]]:
     """Class indices and the names of the classes, in sorted order.
 
     Args:
         values: (rows,) of whole numbers, truth values, floats or text.
         rows: How many there have to be.
         where: What the data are called.
+        classes: Names of the values 0, 1, ... where they are known; then these stay the indices.
 
     Returns:
         (rows,) int64, and the names.
@@ -61,7 +65,9 @@ def encode_labels(values: Any, rows: int, where: str) -> tuple[Tensor, tuple[str
             f"{where}: the label of row {missing[0]} (from 0) is missing ({len(missing)} in all); "
             "fill it, or load without labels."
         )
+    if classes and labels.dtype.kind in "iu" and 0 <= labels.min() <= labels.max() < len(classes):
+        return torch.from_numpy(labels.astype(np.int64)), tuple(classes)
     names, index = np.unique(labels, return_inverse=True)
     check_classes(len(names), where)
-    classes = tuple(class_name(v.decode() if isinstance(v, bytes) else v) for v in names.tolist())
-    return torch.from_numpy(index.astype(np.int64)), classes
+    found = tuple(class_name(v.decode() if isinstance(v, bytes) else v) for v in names.tolist())
+    return torch.from_numpy(index.astype(np.int64)), found

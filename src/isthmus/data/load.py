@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
+# Imported so that it files its suffixes; the tables are imported for their frames as well.
+from isthmus.data import archives  # noqa: F401
 from isthmus.data.arrays import ARRAY_OPTIONS, from_array, stream_npy
 from isthmus.data.formats import load_file, suffix_of
 from isthmus.data.images import load_folder
@@ -78,6 +80,8 @@ def load(
     for option in [*options, *(["folder"] if folder is not None else [])]:
         raise OptionError(f"{option}= is an option of named data sets only; leave it out.")
     if isinstance(what, (str, os.PathLike)):
+        if not os.fspath(what):
+            raise DataError("The name of the data is empty; expected a path or a data set.")
         return _load_path(Path(what), request)
     return _load_object(what, request)
 

@@ -9,12 +9,12 @@ import os
 import tarfile
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from isthmus.data.archives import load_npz
+from isthmus.data.archives import load_archive
 from isthmus.data.arrays import from_array
 from isthmus.data.download import Remote, cache_folder, fetch
 from isthmus.data.request import Request
@@ -23,6 +23,7 @@ from isthmus.data.source import Source
 from isthmus.errors import DataError
 
 CIFAR_TAR = "cifar-10-binary.tar.gz"
+_PART = "figures are not comparable with published ones"
 
 Parts = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 
@@ -144,32 +145,17 @@ def _look(data_set: Published, folder: Path, *, top: bool) -> Source | None:
     """The data set in a folder, or None."""
     for name in data_set.archives:
         if (folder / name).is_file():
-            found = load_npz(folder / name, Request(name=data_set.name))
-            if not isinstance(found, Resident):
-                raise DataError(f"{folder / name} holds no images of {data_set.name}; replace it.")
-            return _with_classes(found, data_set, name)
+            request = Request(name=data_set.name)
+            found = load_archive(folder / name, request, data_set.classes)
+            if "small" in name:
+                found.notes = (*found.notes, f"{name} is a part of {data_set.name}: {_PART}")
+            return found
     for place in [*([folder] if top else []), *(folder / sub for sub in data_set.folders)]:
         try:
             return _from_parts(data_set, data_set.read(place))
         except (FileNotFoundError, NotADirectoryError):
             continue
     return None
-
-
-def _with_classes(found: Resident, data_set: Published, archive: str) -> Resident:
-    spec = found.spec
-    if spec.classes and len(spec.classes) <= len(data_set.classes):
-        spec = replace(spec, classes=data_set.classes)
-    part = (
-        f"read from {archive}, a part of CIFAR-10: figures are not comparable with published ones",
-    )
-    return Resident(
-        found.x,
-        spec,
-        labels=found.labels,
-        notes=(*found.notes, *(part if "small" in archive else ())),
-        test_from=found.test_from,
-    )
 
 
 def published(data_set: Published, folder: str | os.PathLike[str] | None) -> Source:

@@ -80,7 +80,7 @@ def _check_entries(matrix: Any, support: str, where: str) -> None:
         )
 
 
-def from_sparse(matrix: Any, request: Request, where: str, names: tuple[str, ...] = ()) -> Source:
+def from_sparse(matrix: Any, request: Request, where: str) -> Source:
     """A source from a scipy sparse matrix.
 
     Non-negative whole numbers are counts, anything else is a table of reals.
@@ -89,7 +89,6 @@ def from_sparse(matrix: Any, request: Request, where: str, names: tuple[str, ...
         matrix: (N, columns), any scipy format.
         request: `kind`, `support`, `labels` and `name` count.
         where: What the data are called.
-        names: Of the columns, or empty.
     """
     if matrix.ndim != 2:
         raise DataError(f"{where} has shape {matrix.shape}; expected a sparse matrix of two axes.")
@@ -111,8 +110,8 @@ def from_sparse(matrix: Any, request: Request, where: str, names: tuple[str, ...
         (None, ()) if request.labels is None else encode_labels(request.labels, n, where)
     )
     spec = DataSpec(kind, (width,), support, n, request.name or where, classes=classes)
-    unused = int((matrix.getnnz(axis=0) == 0).sum())
-    empty = int((matrix.getnnz(axis=1) == 0).sum())
+    unused = int((matrix.count_nonzero(axis=0) == 0).sum())
+    empty = int((matrix.count_nonzero(axis=1) == 0).sum())
     notes = (
         *([f"{unused} of {width} columns are 0 in every row"] if unused else []),
         *([f"{empty} of {n} rows are empty (all 0)"] if empty else []),

@@ -21,8 +21,16 @@ from isthmus.fitting import Run
 
 # Draws of z per datum for the ELBO's distortion.
 ELBO_SAMPLES = 16
-# The mean of p(x|z) shows what was learned, but its greys are no values of data that are 0, 1, 2, ...: those are drawn.
-DRAW_MODE = {"binary": "sample", "count": "sample"}
+# How new data are taken from p(x|z) by support, with a density and without. Data on the real line and whole numbers
+# are drawn, noise and all; a model without a density knows no noise. Greys are shown by their mean, as is usual.
+SAMPLE = "sample"
+DRAW_MODES = {
+    "real": ("sample", "mean"),
+    "unit": ("mean", "mean"),
+    "binary": ("sample", "sample"),
+    "count": ("sample", "sample"),
+    "category": ("sample", "sample"),
+}
 
 
 @final
@@ -85,6 +93,8 @@ def learned(run: Run, samples: int) -> Candidate:
     """
     model = run.model
     device = next(model.parameters()).device
+    dense = model.posterior.has_density
+    modes = DRAW_MODES[run.spec.support]
 
     def tensor(x: Floats) -> Tensor:
         return torch.as_tensor(x, dtype=torch.get_default_dtype(), device=device)
@@ -92,7 +102,7 @@ def learned(run: Run, samples: int) -> Candidate:
     def draw(n: int, seed: int) -> Floats:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            return as_floats(model.sample(n, DRAW_MODE.get(run.spec.support, "mean")))
+            return as_floats(model.sample(n, modes[0] if dense else modes[1]))
 
     def seeded(answer: Callable[[Tensor], Tensor]) -> Callable[[Floats], Floats]:
         def ask(x: Floats) -> Floats:
@@ -112,7 +122,6 @@ def learned(run: Run, samples: int) -> Candidate:
         distortion=seeded(lambda x: parts(lambda e: e.distortion.mean(0), x) + shift),
         rate_per_dimension=seeded(lambda x: parts(lambda e: e.rate_per_dimension, x).mean(0)),
     )
-    dense = model.posterior.has_density
     return Candidate(
         name=run.recipe,
         family="learned",
@@ -160,9 +169,10 @@ def classical(name: str, latent_dim: int, training: Resident, scaling: Scaling) 
     codes = baseline.encode(rows)
 
     def draw(n: int, seed: int) -> Floats:
-        if isinstance(baseline, CanSample) and not isinstance(baseline, HasPosterior):
+        noisy = not isinstance(baseline, HasPosterior) or DRAW_MODES[training.spec.support][0] == SAMPLE
+        if isinstance(baseline, CanSample) and noisy:
             return unscaled(baseline.sample(n, seed))
-        # As for the learned models: a Gaussian of the codes, decoded without the noise of p(x|z).
+        # As for learned models without a prior: a Gaussian of the codes, decoded without noise.
         covariance = np.atleast_2d(np.cov(codes, rowvar=False))
         drawn = np.random.default_rng(seed).multivariate_normal(codes.mean(0), covariance, n, method="eigh")
         return unscaled(baseline.decode(drawn))

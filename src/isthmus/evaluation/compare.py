@@ -33,6 +33,11 @@ MOST_ROWS = 60_000
 SHOWN = 10
 SHOWN_CODES = 1000
 
+SAMPLING = (
+    "codes from the prior, or from a Gaussian of the training codes where there is none; x is drawn from p(x|z), but "
+    "greys, and all of models without a density, are its mean; then settled to values that the data could have"
+)
+
 Watch = Callable[[str], Sequence[Listener]]
 
 
@@ -256,8 +261,7 @@ def _protocol(
         "code": f"{main} dimensions in the main table",
         "training": f"one budget for all learned models: {given}; {seeds} seed{'s' if seeds > 1 else ''} from {settings.get('seed', 0)}",
         "likelihood": f"{samples:,} importance samples on up to 500 held-out data",
-        "samples": "codes from the prior, or from a Gaussian of the training codes where there is none; decoded to the mean, "
-        "then settled to values that the data could have",
+        "samples": SAMPLING,
         "anomalies": "a quarter of each held-out datum's elements taken from another datum: right one by one, wrong together",
         "errors": "standard errors over held-out data" if seeds == 1 else "half-widths of 95 % intervals over seeds",
     }

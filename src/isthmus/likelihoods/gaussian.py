@@ -48,7 +48,8 @@ class SharedGaussianLikelihood(OneParameter):
 
     Args:
         shape: The event shape D.
-        per_element: One scale per element instead of one for all.
+        per_element: One scale per element, or one for all; None takes one per column of a row
+            (D has one axis) and one for all pixels of an image.
         scale: Standard deviation at the start, in the data's unit.
         min_scale: What the scale never falls below.
     """
@@ -59,11 +60,13 @@ class SharedGaussianLikelihood(OneParameter):
     def __init__(
         self,
         shape: Sequence[int],
-        per_element: bool = False,
+        per_element: bool | None = None,
         scale: float = 1.0,
         min_scale: float = 1e-3,
     ) -> None:
         super().__init__(shape)
+        if per_element is None:
+            per_element = len(self.shape) == 1
         self.scale = SharedScale(self.shape if per_element else (), scale, min_scale)
 
     def forward(self, parameters: Tensor) -> DiagonalNormal:

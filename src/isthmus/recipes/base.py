@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, final
 
@@ -54,7 +54,13 @@ RecipeFunction = Callable[..., Built]
 
 
 def recipe(
-    name: str, *, paper: str, year: int, family: str, argmax: bool = True
+    name: str,
+    *,
+    paper: str,
+    year: int,
+    family: str,
+    argmax: bool = True,
+    training: Mapping[str, Any] | None = None,
 ) -> Callable[[RecipeFunction], RecipeFunction]:
     """Register a function of (spec, axes, own keyword options) as a published model.
 
@@ -64,8 +70,11 @@ def recipe(
         year: Of publication.
         family: The heading under which `isthmus recipes` lists it.
         argmax: Whether its posterior has a mode.
+        training: Training settings that suit it better than the general defaults.
     """
-    return RECIPES.register(name, paper=paper, year=year, family=family, argmax=argmax)
+    return RECIPES.register(
+        name, paper=paper, year=year, family=family, argmax=argmax, training=dict(training or {})
+    )
 
 
 def build_recipe(name: str, spec: DataSpec, **options: Any) -> Built:

@@ -24,7 +24,14 @@ def ae(spec: DataSpec, axes: Axes) -> Built:
     )
 
 
-@recipe("linear-ae", paper="Baldi & Hornik, Neural Networks 2", year=1989, family=FAMILY, argmax=False)
+@recipe(
+    "linear-ae",
+    paper="Baldi & Hornik, Neural Networks 2",
+    year=1989,
+    family=FAMILY,
+    argmax=False,
+    training={"lr": 2e-2, "weight_decay": 0.0},
+)
 def linear_ae(spec: DataSpec, axes: Axes) -> Built:
     """A linear autoencoder under squared error: it spans the subspace of PCA.
 

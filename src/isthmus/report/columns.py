@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import final
 from dataclasses import dataclass
+from typing import final
 
 import numpy as np
 from markupsafe import Markup
+from numpy.typing import NDArray
 
 from isthmus.report import svg
 from isthmus.report.examples import say_samples
@@ -35,14 +36,14 @@ class Columns:
     """
 
     names: list[str]
-    index: Floats
+    index: NDArray[np.intp]
     centre: Floats
     spread: Floats
     counts: bool
 
     def scaled(self, values: Floats) -> Floats:
         """Values (n, *D) of the shown columns on the common scale, (n, columns)."""
-        shown = flat(values)[:, self.index.astype(int)].astype(float)
+        shown = flat(values)[:, self.index].astype(float)
         if self.counts:
             return np.log1p(np.maximum(shown, 0))
         return (shown - self.centre) / self.spread
@@ -54,7 +55,7 @@ def flat(values: Floats) -> Floats:
 
 
 def choose_columns(subject: Subject, originals: Floats) -> Columns:
-    """The columns of largest variance for numbers, of most counts for counts."""
+    """The columns with the most counts, or the first ones that vary."""
     spec = subject.comparison.spec
     x = flat(originals).astype(float)
     counts = spec.support == "count"
@@ -75,7 +76,7 @@ def parity(subject: Subject) -> Figure | None:
     columns = choose_columns(subject, originals)
     x = columns.scaled(originals)
     near: dict[str, float] = {}
-    panels = []
+    panels: list[Panel] = []
     low, high = padded(x)
     for label, values in found:
         y = columns.scaled(values[: len(x)])
@@ -83,15 +84,20 @@ def parity(subject: Subject) -> Figure | None:
         drawn = svg.picture(
             SQUARE,
             f"{label}: reconstructed against original values",
-            _draw_parity(x[: len(y)], y, (low, high), subject.looks[label].tone, f"parity{len(panels)}"),
+            _draw_parity(
+                x[: len(y)], y, (low, high), subject.looks[label].tone, f"parity{len(panels)}"
+            ),
         )
-        panels.append(Panel((drawn,), label, f"off by {fixed(near[label], 2)}", subject.looks[label]))
+        panels.append(
+            Panel((drawn,), label, f"off by {fixed(near[label], 2)}", subject.looks[label])
+        )
     unit = "log(1 + count)" if columns.counts else "standard deviations of each column"
     kept = _which(subject, columns, originals)
     return Figure(
         "reconstructions",
         "Reconstructions",
-        f"Each dot is one value, original rightwards and reconstructed upwards, in {unit}; on the diagonal it "
+        f"Each dot is one value, original rightwards and reconstructed upwards, in {unit}; on the "
+        "diagonal it "
         f"came back exactly.{kept}",
         say_parity(near, unit),
         "small",
@@ -103,16 +109,24 @@ def _which(subject: Subject, columns: Columns, originals: Floats) -> str:
     size = flat(originals).shape[1]
     if len(columns.names) == size:
         return ""
-    chosen = "with the most counts" if columns.counts else "that come first"
-    return f" Shown are the {len(columns.names)} columns of {size:,} {chosen}."
+    shown = len(columns.names)
+    if columns.counts:
+        return f" Shown are the {shown} of {size:,} columns that hold the most counts."
+    return f" Shown are the first {shown} of {size:,} columns that vary."
 
 
 def say_parity(near: dict[str, float], unit: str) -> str:
     """What the reconstructions show here."""
     best = min(near, key=lambda label: near[label])
     worst = max(near, key=lambda label: near[label])
-    said = f"{best} comes nearest: values are off by {fixed(near[best], 2)} {unit} (root mean square)"
-    return f"{said}; {worst} is furthest off, by {fixed(near[worst], 2)}." if best != worst else f"{said}."
+    said = (
+        f"{best} comes nearest: values are off by {fixed(near[best], 2)} {unit} (root mean square)"
+    )
+    return (
+        f"{said}; {worst} is furthest off, by {fixed(near[worst], 2)}."
+        if best != worst
+        else f"{said}."
+    )
 
 
 def _draw_parity(
@@ -134,15 +148,17 @@ def column_r2(subject: Subject) -> Figure | None:
     if subject.images or originals is None or not found or len(originals) < FEWEST_FOR_R2:
         return None
     columns = choose_columns(subject, originals)
-    x = flat(originals)[:, columns.index.astype(int)].astype(float)
+    x = flat(originals)[:, columns.index].astype(float)
     variance = np.where(x.var(0) > 0, x.var(0), np.nan)
     r2 = {
-        label: 1 - np.mean((flat(v)[:, columns.index.astype(int)] - x) ** 2, 0) / variance
+        label: 1 - np.mean((flat(v)[:, columns.index] - x) ** 2, 0) / variance
         for label, v in found
         if len(v) == len(x)
     }
     if not r2 or not np.isfinite(np.stack(list(r2.values()))).any():
         return None
+
+    height = 64 + 24.0 * len(columns.names)
 
     def draw(size: svg.Point) -> list[Markup]:
         return _draw_r2(r2, columns.names, subject, size)
@@ -151,11 +167,12 @@ def column_r2(subject: Subject) -> Figure | None:
     return Figure(
         "columns",
         "Column by column",
-        "Each mark is one model's R² on one column; right is better, and a column whose marks all lie left is "
+        "Each mark is one model's R² on one column; right is better, and a column whose marks all "
+        "lie left is "
         f"hard for every model.{_which(subject, columns, originals)}",
         shows,
         "chart",
-        chart(draw, f"Dot plot of R² by column and model. {shows}"),
+        chart(draw, f"Dot plot of R² by column and model. {shows}", height),
         tuple((subject.looks[label].swatch(), label) for label in r2),
     )
 
@@ -167,7 +184,8 @@ def say_columns(r2: dict[str, Floats], names: list[str]) -> str:
     if hard == easy:
         return f"{names[easy]} is kept with an R² of {fixed(float(mean[easy]), 2)} over the models."
     return (
-        f"{names[easy]} is kept best, with a mean R² of {fixed(float(mean[easy]), 2)} over the models, and "
+        f"{names[easy]} is kept best, with a mean R² of {fixed(float(mean[easy]), 2)} over the "
+        "models, and "
         f"{names[hard]} worst, with {fixed(float(mean[hard]), 2)}."
     )
 
@@ -180,11 +198,11 @@ def short(name: str) -> str:
 def _draw_r2(
     r2: dict[str, Floats], names: list[str], subject: Subject, size: svg.Point
 ) -> list[Markup]:
-    height = 64 + 24.0 * len(names)
+    width, height = size
     values = np.stack(list(r2.values()))
     low = max(LOWEST_R2, min(0.0, float(np.nanmin(values))))
-    plot = svg.frame((size[0], height), (low, 1.0), (len(names) - 0.5, -0.5), left=112)
-    plot = svg.Frame(size[0], height, plot.x, svg.Scale(-0.5, len(names) - 0.5, 16, height - 38))
+    rows = svg.Scale(-0.5, len(names) - 0.5, 16, height - 38)
+    plot = svg.Frame(width, height, svg.Scale(low, 1.0, 112, width - 12), rows)
     parts: list[Markup] = []
     for i, name in enumerate(names):
         y = plot.y(i)
@@ -212,7 +230,11 @@ def column_samples(subject: Subject) -> Figure | None:
     real = columns.scaled(originals)
     panels = [
         Panel(
-            (_draw_ranges(real, columns.scaled(values), columns, label, subject.looks[label].tone),),
+            (
+                _draw_ranges(
+                    real, columns.scaled(values), columns, label, subject.looks[label].tone
+                ),
+            ),
             label,
             look=subject.looks[label],
         )
@@ -224,7 +246,8 @@ def column_samples(subject: Subject) -> Figure | None:
     return Figure(
         "samples",
         "What the models make up",
-        f"By column, the middle four fifths of the values and their median, in {unit}: grey above for held-out "
+        f"By column, the middle four fifths of the values and their median, in {unit}: grey above "
+        "for held-out "
         "data, in colour beneath for samples; they should lie alike.",
         say_samples(subject, [label for label, _ in found]),
         "medium",
@@ -237,7 +260,9 @@ def _draw_ranges(real: Floats, made: Floats, columns: Columns, label: str, tone:
     size = (350.0, 44 + 22.0 * len(columns.names))
     quantiles = [np.nanquantile(v, (0.1, 0.5, 0.9), axis=0) for v in (real, made)]
     limits = padded(np.concatenate(quantiles), 0.05)
-    plot = svg.Frame(*size, svg.Scale(*limits, 108, 338), svg.Scale(0, len(columns.names), 4, size[1] - 40))
+    plot = svg.Frame(
+        *size, svg.Scale(*limits, 108, 338), svg.Scale(0, len(columns.names), 4, size[1] - 40)
+    )
     parts: list[Markup] = []
     for tick in plot.x.ticks(4):
         x = plot.x(tick)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 from markupsafe import Markup
 
@@ -30,17 +32,27 @@ def image_reconstructions(subject: Subject) -> Figure | None:
     errors = {label: r - small for label, r in pairs}
     mean = {label: float(np.abs(e).mean()) for label, e in errors.items()}
     full = error_scale(errors)
-    panels = [Panel((img(sheet(opaque(small), n), f"{n} held-out images", side),), "held-out images")]
+    panels = [
+        Panel((img(sheet(opaque(small), n), f"{n} held-out images", side),), "held-out images")
+    ]
     for label, r in pairs:
         pictures: tuple[Markup, ...] = (
             img(sheet(opaque(r), n), f"{label}: reconstructions of the {n} images", side),
-            img(sheet(signed(errors[label], full), n), f"{label}: error of each reconstruction", side, "errors"),
+            img(
+                sheet(signed(errors[label], full), n),
+                f"{label}: error of each reconstruction",
+                side,
+                "errors",
+            ),
         )
-        panels.append(Panel(pictures, label, f"mean error {fixed(mean[label], 3)}", subject.looks[label]))
+        panels.append(
+            Panel(pictures, label, f"mean error {fixed(mean[label], 3)}", subject.looks[label])
+        )
     return Figure(
         "reconstructions",
         "Reconstructions",
-        "Beside or under each model's reconstructions stands where they err: orange is too bright, blue too dark, in full "
+        "Beside or under each model's reconstructions stands where they err: orange is too "
+        "bright, blue too dark, in full "
         f"colour from {fixed(full, 2)} of the white level on; nothing is no error.",
         say_errors(mean, n),
         "strips",
@@ -54,7 +66,7 @@ def affordable(images: Floats, models: int, wanted: int) -> int:
     return max(1, min(wanted, PIXELS // (each * max(models, 1))))
 
 
-def error_scale(errors: dict[str, Floats]) -> float:
+def error_scale(errors: Mapping[str, Floats]) -> float:
     """The error drawn in full colour: exceeded by one pixel of a hundred, all models together."""
     every = np.concatenate([np.abs(np.nan_to_num(e)).ravel() for e in errors.values()])
     return max(float(np.quantile(every, 0.99)), 1e-3)
@@ -69,7 +81,8 @@ def say_errors(mean: dict[str, float], n: int) -> str:
         return f"{shown} {best} errs by {fixed(mean[best], 3)} of the white level on average."
     share = mean[best] / mean[worst] if mean[worst] else 1.0
     return (
-        f"{shown} {best} errs least, by {fixed(mean[best], 3)} of the white level on average, and {worst} most, "
+        f"{shown} {best} errs least, by {fixed(mean[best], 3)} of the white level on average, and "
+        f"{worst} most, "
         f"by {fixed(mean[worst], 3)}: {best}'s error is {percent(share)} of it."
     )
 
@@ -85,16 +98,26 @@ def image_samples(subject: Subject) -> Figure | None:
     most = SHEET_COLUMNS * SHEET_ROWS
     if originals is not None:
         real = shrink(originals)[: affordable(shrink(originals[:1]), len(pairs) + 1, most)]
-        panels.append(Panel((_sheet(real, "Held-out images"),), "held-out images", "for comparison"))
+        panels.append(
+            Panel((_sheet(real, "Held-out images"),), "held-out images", "for comparison")
+        )
     for label, images in pairs:
         kept = images[: affordable(images, len(pairs) + 1, most)]
         auc = _auc(subject, label)
         note = f"AUC {fixed(auc, 3)}" if auc is not None else ""
-        panels.append(Panel((_sheet(kept, f"{label}: samples from its prior"),), label, note, subject.looks[label]))
+        panels.append(
+            Panel(
+                (_sheet(kept, f"{label}: samples from its prior"),),
+                label,
+                note,
+                subject.looks[label],
+            )
+        )
     return Figure(
         "samples",
         "What the models make up",
-        "Each image was decoded from a code drawn from the prior; compare with the held-out ones for strokes, "
+        "Each image was decoded from a code drawn from the prior; compare with the held-out ones "
+        "for strokes, "
         "contrast and variety.",
         say_samples(subject, [label for label, _ in found]),
         "small",
@@ -106,14 +129,21 @@ def say_samples(subject: Subject, labels: list[str]) -> str:
     """What the samples show here: how well a classifier tells them from the data."""
     by_label = {label: auc for label in labels if (auc := _auc(subject, label)) is not None}
     if not by_label:
-        return f"{counted(len(labels), 'model')} can sample; how near the samples come was not measured."
+        return (
+            f"{counted(len(labels), 'model')} can sample; how near the samples come was not "
+            "measured."
+        )
     ranked = sorted(by_label, key=lambda label: by_label[label])
     best, worst = ranked[0], ranked[-1]
-    said = f"A classifier tells {best}'s samples from held-out data with an AUC of {fixed(by_label[best], 3)}"
+    said = (
+        f"A classifier tells {best}'s samples from held-out data with an AUC of "
+        f"{fixed(by_label[best], 3)}"
+    )
     if len(ranked) == 1:
         return f"{said}; 0.5 would mean not at all, 1 always."
     return (
-        f"{said}, the least of {len(ranked)} models, and {worst}'s with {fixed(by_label[worst], 3)}, the most; "
+        f"{said}, the least of {len(ranked)} models, and {worst}'s with "
+        f"{fixed(by_label[worst], 3)}, the most; "
         "0.5 would mean not at all, 1 always."
     )
 
@@ -124,4 +154,6 @@ def _auc(subject: Subject, label: str) -> float | None:
 
 def _sheet(images: Floats, alt: str) -> Markup:
     columns = min(SHEET_COLUMNS, len(images))
-    return img(sheet(opaque(images), columns), f"{alt}, {len(images)} of them", max(images.shape[2:]))
+    return img(
+        sheet(opaque(images), columns), f"{alt}, {len(images)} of them", max(images.shape[2:])
+    )

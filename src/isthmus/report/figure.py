@@ -93,16 +93,16 @@ class Subject:
         return self.comparison.spec.kind == "image" and len(self.comparison.spec.shape) == 3
 
 
-def chart(draw: Callable[[svg.Point], list[Markup]], alt: str) -> tuple[Panel, ...]:
+def chart(
+    draw: Callable[[svg.Point], list[Markup]], alt: str, height: float | None = None
+) -> tuple[Panel, ...]:
     """One chart, drawn for wide and for narrow pages; the style shows the one that fits."""
-    return (
-        Panel(
-            (
-                svg.picture(WIDE, alt, draw(WIDE), "wide"),
-                svg.picture(NARROW, alt, draw(NARROW), "narrow"),
-            )
-        ),
+    wide, narrow = ((width, height or usual) for width, usual in (WIDE, NARROW))
+    pictures = (
+        svg.picture(wide, alt, draw(wide), "wide"),
+        svg.picture(narrow, alt, draw(narrow), "narrow"),
     )
+    return (Panel(pictures),)
 
 
 def padded(values: Floats, share: float = 0.08) -> tuple[float, float]:

@@ -1,4 +1,4 @@
-"""What the codes look like: maps in two dimensions, bits by dimension, and the training's course."""
+"""What the codes look like: maps, bits by dimension, and the training's course."""
 
 from __future__ import annotations
 
@@ -16,16 +16,19 @@ MOST_DIMENSIONS = 64
 USED_BITS = 0.1
 MAP: svg.Point = (260.0, 260.0)
 CURVE: svg.Point = (350.0, 210.0)
-SETTLING = 0.03  # The first share of training, whose losses would flatten all that follows.
+SETTLING = 0.1  # The first share of training, whose losses would flatten all that follows.
 
 
 def latent_maps(subject: Subject) -> Figure | None:
     """Held-out codes on their two widest axes."""
-    found = [(label, c) for label, c in subject.by_label("codes") if c.ndim == 2 and c.shape[1] == 2]
+    found = [
+        (label, c) for label, c in subject.by_label("codes") if c.ndim == 2 and c.shape[1] == 2
+    ]
     if not found:
         return None
     labels = subject.array("labels")
-    panels, shares = [], {}
+    panels: list[Panel] = []
+    shares: dict[str, float] = {}
     for label, codes in found:
         pick = evenly(len(codes), MOST_POINTS)
         known = labels[pick] if labels is not None and len(labels) == len(codes) else None
@@ -39,9 +42,10 @@ def latent_maps(subject: Subject) -> Figure | None:
     return Figure(
         "latent-map",
         "Where the data lie in the code",
-        f"Each dot is the code of one held-out datum on the two widest axes of that model's codes{tail}; "
+        "Each dot is the code of one held-out datum on the two widest axes of that model's "
+        f"codes{tail}; "
         "the axes of two models have nothing to do with each other.",
-        say_maps(shares, {label: codes for label, codes in found}),
+        say_maps(shares, dict(found)),
         "small",
         tuple(panels),
         _class_legend(subject) if shares else (),
@@ -63,8 +67,13 @@ def say_maps(shares: dict[str, float], codes: dict[str, Floats]) -> str:
     if shares:
         best = max(shares, key=lambda label: shares[label])
         worst = min(shares, key=lambda label: shares[label])
-        said = f"On {best}'s map the nearest neighbour has the same label for {percent(shares[best])} of the data"
-        return f"{said}, on {worst}'s for {percent(shares[worst])}." if best != worst else f"{said}."
+        said = (
+            f"On {best}'s map the nearest neighbour has the same label for "
+            f"{percent(shares[best])} of the data"
+        )
+        return (
+            f"{said}, on {worst}'s for {percent(shares[worst])}." if best != worst else f"{said}."
+        )
     label, values = next(iter(codes.items()))
     first, second = np.nanstd(values.astype(float), axis=0)
     share = float(second / first) if first > 0 else 0.0
@@ -79,17 +88,23 @@ def _draw_map(
     half = max(float((high - low).max()) * 0.56, 1e-9)
     x0, y0 = (low + high) / 2
     plot = svg.Frame(
-        *MAP, svg.Scale(x0 - half, x0 + half, 1, MAP[0] - 1), svg.Scale(y0 - half, y0 + half, MAP[1] - 1, 1)
+        *MAP,
+        svg.Scale(x0 - half, x0 + half, 1, MAP[0] - 1),
+        svg.Scale(y0 - half, y0 + half, MAP[1] - 1, 1),
     )
     points = np.array([plot.at(*c) for c in codes])
-    groups = {-1: points} if labels is None else {int(k): points[labels == k] for k in np.unique(labels)}
+    groups = (
+        {-1: points} if labels is None else {int(k): points[labels == k] for k in np.unique(labels)}
+    )
     own = subject.looks[label].tone
     dots = [svg.cloud(p, f"cloud {_tone(k, own)}") for k, p in groups.items()]
     named = len(groups) <= MOST_NAMED and labels is not None
     words = []
     for k, p in groups.items() if named else ():
         x, y = np.median(p, axis=0)
-        words.append(svg.text(x, y + 4, _class_name(subject, k), f"class {_tone(k, own)}", "middle"))
+        words.append(
+            svg.text(x, y + 4, _class_name(subject, k), f"class {_tone(k, own)}", "middle")
+        )
     border = Markup('<rect x="0.5" y="0.5" width="{}" height="{}" class="border"/>').format(
         svg.number(MAP[0] - 1), svg.number(MAP[1] - 1)
     )
@@ -112,27 +127,39 @@ def _class_legend(subject: Subject) -> tuple[tuple[Markup, str], ...]:
     if len(present) > MOST_NAMED:
         return ()
     return tuple(
-        (Markup('<span class="dot-swatch k{}"></span>').format(k % CLASS_TONES), _class_name(subject, k))
+        (
+            Markup('<span class="dot-swatch k{}"></span>').format(k % CLASS_TONES),
+            _class_name(subject, k),
+        )
         for k in present
     )
 
 
 def information(subject: Subject) -> Figure | None:
     """Bits that each latent dimension carries."""
-    found = [(label, np.sort(np.nan_to_num(r.ravel()))[::-1]) for label, r in subject.by_label("rates")]
+    found = [
+        (label, np.sort(np.nan_to_num(r.ravel()))[::-1]) for label, r in subject.by_label("rates")
+    ]
     if not found:
         return None
     top = max(float(r.max()) for _, r in found)
-    panels = []
+    panels: list[Panel] = []
     for label, rates in found:
         used = int((rates > USED_BITS).sum())
-        drawn = _draw_bars(rates[:MOST_DIMENSIONS], max(top, 1e-6), subject.looks[label].tone, label)
+        drawn = _draw_bars(
+            rates[:MOST_DIMENSIONS], max(top, 1e-6), subject.looks[label].tone, label
+        )
         panels.append(Panel((drawn,), label, f"{used} of {len(rates)} used", subject.looks[label]))
-    cut = f" The first {MOST_DIMENSIONS} are drawn." if max(len(r) for _, r in found) > MOST_DIMENSIONS else ""
+    cut = (
+        f" The first {MOST_DIMENSIONS} are drawn."
+        if max(len(r) for _, r in found) > MOST_DIMENSIONS
+        else ""
+    )
     return Figure(
         "information",
         "Information by dimension",
-        f"Each bar is one latent dimension, largest first, as high as the bits that it carries about a datum.{cut}",
+        "Each bar is one latent dimension, largest first, as high as the bits that it carries "
+        f"about a datum.{cut}",
         say_information(dict(found)),
         "medium",
         tuple(panels),
@@ -155,30 +182,38 @@ def _draw_bars(rates: Floats, top: float, tone: str, label: str) -> Markup:
     step = plot.x(2) - plot.x(1) if n > 1 else plot.x.end - plot.x.start
     width = min(step * 0.78, 26.0)
     ticks = [t for t in svg.round_ticks(1, n, 5) if t >= 1 and t == int(t)]
-    parts: list[Markup] = [plot.axes("latent dimension", "bits", ticks, plot.y.ticks(4))]
+    parts: list[Markup] = [plot.axes("latent dimension", "bits", ticks, plot.y.ticks())]
     for i, bits in enumerate(rates, 1):
         y = plot.y(max(float(bits), 0.0))
         tip = f"dimension {i}: {fixed(float(bits), 2)} bits"
-        parts.append(svg.rectangle(plot.x(i) - width / 2, y, width, plot.y.start - y, f"bar {tone}", tip))
+        parts.append(
+            svg.rectangle(plot.x(i) - width / 2, y, width, plot.y.start - y, f"bar {tone}", tip)
+        )
     return svg.picture(CURVE, f"{label}: bits by latent dimension", parts)
 
 
 def training_curves(subject: Subject) -> Figure | None:
     """Losses over the steps of training."""
-    found = [(label, h) for label, h in subject.by_label("history") if h.ndim == 2 and h.shape[1] == 3]
+    found = [
+        (label, h) for label, h in subject.by_label("history") if h.ndim == 2 and h.shape[1] == 3
+    ]
     if not found:
         return None
-    panels = []
+    panels: list[Panel] = []
     for label, history in found:
-        drawn = _draw_curve(history.astype(float), subject.looks[label].tone, label, f"curve{len(panels)}")
+        drawn = _draw_curve(
+            history.astype(float), subject.looks[label].tone, label, f"curve{len(panels)}"
+        )
         panels.append(Panel((drawn,), label, look=subject.looks[label]))
     thin = Markup('<span class="line-swatch thin"></span>')
     thick = Markup('<span class="line-swatch"></span>')
     return Figure(
         "training",
         "How the training went",
-        "The thin line is the loss on the training data, the thick one on held-out data, in nats a datum; the ring "
-        "marks the weights that were kept. Losses of different objectives differ in meaning, so each model has "
+        "The thin line is the loss on the training data, the thick one on held-out data, in nats "
+        "a datum; the ring "
+        "marks the weights that were kept. Losses of different objectives differ in meaning, so "
+        "each model has "
         "its own scale, and the first steps are cut off.",
         say_training(dict(found)),
         "medium",
@@ -199,7 +234,9 @@ def say_training(histories: dict[str, Floats]) -> str:
             falling.append(label)
         else:
             rise = float(held[-1, 2] - history[i, 2])
-            rose.append(f"{label}'s at step {history[i, 0]:,.0f}, and rose by {fixed(rise, 2)} nats after")
+            rose.append(
+                f"{label}'s at step {history[i, 0]:,.0f}, and rose by {fixed(rise, 2)} nats after"
+            )
     said = []
     if falling:
         said.append(f"The held-out loss was lowest at or near the end for {listed(falling)}.")

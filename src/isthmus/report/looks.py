@@ -43,14 +43,15 @@ class Look:
         return f"{'mark' if self.learned else 'hollow'} {self.tone}"
 
     def swatch(self) -> Markup:
-        """A short piece of the line with its marker, for legends; it only repeats the words beside it."""
+        """A short piece of the line with its marker; it only repeats the words beside it."""
         return Markup(
-            '<svg class="swatch" viewBox="0 0 30 12" width="30" height="12" aria-hidden="true">{}{}</svg>'
+            '<svg class="swatch" viewBox="0 0 30 12" width="30" height="12" '
+            'aria-hidden="true">{}{}</svg>'
         ).format(svg.segment(1, 6, 29, 6, self.line), svg.marker(15, 6, self.shape, self.mark))
 
 
 def choose_looks(results: Sequence[ModelResult]) -> dict[str, Look]:
-    """A look by label, in the order of the results; colours return after the seventh with another marker."""
+    """A look by label; colours return after the seventh, with another marker."""
     looks: dict[str, Look] = {}
     learned = baselines = 0
     for result in results:

@@ -118,11 +118,15 @@ def make_page(comparison: Comparison, title: str, verdict: str) -> Page:
         title=title,
         data=describe_data(comparison.spec),
         verdict=verdict,
-        cards=tuple((PURPOSES.get(f.purpose, _sentence(f.purpose)), f) for f in comparison.findings),
+        cards=tuple(
+            (PURPOSES.get(f.purpose, _sentence(f.purpose)), f) for f in comparison.findings
+        ),
         table=build_table(main, looks),
         figures=tuple(f for f in figures if f is not None),
         comparison=comparison,
-        model_notes=tuple(dict.fromkeys((r.label, note) for r in comparison.results for note in r.notes)),
+        model_notes=tuple(
+            dict.fromkeys((r.label, note) for r in comparison.results for note in r.notes)
+        ),
         command=comparison.protocol.get(COMMAND) or _command(comparison),
     )
 

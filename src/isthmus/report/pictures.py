@@ -31,7 +31,7 @@ def shrink(images: Floats, side: int = LARGEST_SIDE) -> Floats:
 
 
 def opaque(images: Floats) -> Bytes:
-    """Images (n, C, H, W) in [0, 1] as (n, H, W, 4) with full alpha; other than three channels become grey."""
+    """Images (n, C, H, W) in [0, 1] as opaque (n, H, W, 4); all but three channels become grey."""
     images = np.nan_to_num(images, nan=0.0)
     colour = images if images.shape[1] == 3 else np.repeat(images.mean(1, keepdims=True), 3, axis=1)
     levels = np.rint(np.clip(colour, 0, 1) * 255).astype(np.uint8).transpose(0, 2, 3, 1)
@@ -39,7 +39,7 @@ def opaque(images: Floats) -> Bytes:
 
 
 def signed(errors: Floats, full: float) -> Bytes:
-    """Errors (n, C, H, W) as (n, H, W, 4): orange above, blue below, transparent at zero, full colour at `full`."""
+    """Errors (n, C, H, W) as (n, H, W, 4): orange above, blue below, the more the less transparent."""
     error = np.nan_to_num(errors).mean(1)
     alpha = np.rint(np.clip(np.abs(error) / full, 0, 1) ** GAMMA * LEVELS) * (255 / LEVELS)
     colour = np.where(error[..., None] > 0, np.array(TOO_BRIGHT), np.array(TOO_DARK))
@@ -75,7 +75,9 @@ def img(page: Bytes, alt: str, side: int, look: str = "") -> Markup:
     """An `<img>` of a sheet whose images have this side in pixels."""
     height, width = page.shape[:2]
     scaling = "smooth" if side >= SMOOTH_FROM else "pixels"
-    return Markup('<img class="{}" width="{}" height="{}" alt="{}" src="data:image/png;base64,{}">').format(
+    return Markup(
+        '<img class="{}" width="{}" height="{}" alt="{}" src="data:image/png;base64,{}">'
+    ).format(
         f"{scaling} {look}".strip(),
         width,
         height,

@@ -28,12 +28,12 @@ def run_report(
     metrics: Mapping[str, float] | None = None,
     errors: Mapping[str, float] | None = None,
 ) -> Path:
-    """Write the report of one run: facts, settings, training curves, and pictures where arrays are given.
+    """Write the report of one run: facts, settings, curves, and pictures where arrays are given.
 
     Args:
         run: A trained run.
-        arrays: Any of `originals` (n, *D), `reconstructions` (n, *D), `samples` (n, *D), `codes` (N, 2),
-            `labels` (N,) and `rates` (Z,), as in `Comparison` without the label.
+        arrays: Any of `originals` (n, *D), `reconstructions` (n, *D), `samples` (n, *D),
+            `codes` (N, 2), `labels` (N,) and `rates` (Z,), as in `Comparison` without the label.
         path: The file.
         metrics: By column key.
         errors: Their uncertainties, by column key.
@@ -47,14 +47,22 @@ def run_report(
 
 
 def as_comparison(
-    run: Run, arrays: Mapping[str, Floats], metrics: Mapping[str, float], errors: Mapping[str, float]
+    run: Run,
+    arrays: Mapping[str, Floats],
+    metrics: Mapping[str, float],
+    errors: Mapping[str, float],
 ) -> Comparison:
     """A run as a comparison of one model."""
     label = run.recipe
     parameters = sum(p.numel() for p in run.model.parameters())
     latent_dim = math.prod(run.model.latent_shape)
     history = history_array(run.history)
-    figures = {"parameters": float(parameters), "bytes": 4.0 * latent_dim, **_seconds(run.history), **metrics}
+    figures = {
+        "parameters": float(parameters),
+        "bytes": 4.0 * latent_dim,
+        **_seconds(run.history),
+        **metrics,
+    }
     result = ModelResult(
         run.recipe, label, "learned", latent_dim, metrics=figures, errors=dict(errors)
     )
@@ -100,7 +108,8 @@ def _finding(run: Run, history: Floats, parameters: int, latent_dim: int) -> Fin
         return Finding("the model", run.recipe, size)
     best = held[held[:, 2].argmin()]
     kept = (
-        f"The lowest held-out loss was {fixed(float(best[2]), 2)} nats a datum, at step {best[0]:,.0f} of "
+        f"The lowest held-out loss was {fixed(float(best[2]), 2)} nats a datum, at step "
+        f"{best[0]:,.0f} of "
         f"{history[-1, 0]:,.0f}; those weights were kept."
     )
     return Finding("the model", run.recipe, f"{size} {kept}")
@@ -126,7 +135,9 @@ def _word(value: Any) -> str:
 def _command(run: Run) -> str:
     changed = run.settings.model_dump(exclude_defaults=True)
     options = {**run.options, **changed}
-    words = " ".join(f"--{k.replace('_', '-')} {v}" for k, v in options.items() if not isinstance(v, bool))
+    words = " ".join(
+        f"--{k.replace('_', '-')} {v}" for k, v in options.items() if not isinstance(v, bool)
+    )
     flags = " ".join(f"--{k.replace('_', '-')}" for k, v in options.items() if v is True)
     head = f"isthmus fit {run.spec.name} --recipe {run.recipe}"
     return " ".join(part for part in (head, words, flags) if part)

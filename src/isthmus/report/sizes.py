@@ -34,7 +34,8 @@ def code_size(subject: Subject) -> Figure | None:
     return Figure(
         "code-size",
         "How small may the code be?",
-        "Each line is one model; further left is a smaller code, further up keeps more of the held-out data. "
+        "Each line is one model; further left is a smaller code, further up keeps more of the "
+        "held-out data. "
         "Dashed grey lines are baselines.",
         shows,
         "chart",
@@ -64,7 +65,8 @@ def say_sizes(series: Series, looks: dict[str, Look]) -> str:
         first, second = _best_by_family(at, looks)
         with_z = f"With {counted(z, 'number')} a datum"
         said.append(
-            f"{with_z}, {first} keeps {percent(at[first])} of the variance and {second} {percent(at[second])}."
+            f"{with_z}, {first} keeps {percent(at[first])} of the variance and {second} "
+            f"{percent(at[second])}."
         )
     kinds = {looks[label].learned for label in series}
     for threshold in THRESHOLDS:
@@ -76,7 +78,8 @@ def say_sizes(series: Series, looks: dict[str, Look]) -> str:
         if len(needs) > 1 and {looks[label].learned for label in needs} == kinds:
             first, second = _best_by_family({label: -float(z) for label, z in needs.items()}, looks)
             said.append(
-                f"Of the sizes tried, {first} takes {needs[first]} numbers to keep {percent(threshold)} and "
+                f"Of the sizes tried, {first} takes {needs[first]} numbers to keep "
+                f"{percent(threshold)} and "
                 f"{second} {needs[second]}."
             )
             break
@@ -84,7 +87,7 @@ def say_sizes(series: Series, looks: dict[str, Look]) -> str:
 
 
 def _best_by_family(scores: dict[str, float], looks: dict[str, Look]) -> tuple[str, str]:
-    """The best learned model and the best baseline, or the best and the worst where one kind is missing."""
+    """The best learned model and the best baseline, or the best and the worst of one kind."""
     ranked = sorted(scores, key=lambda label: -scores[label])
     learned = [label for label in ranked if looks[label].learned]
     baselines = [label for label in ranked if not looks[label].learned]
@@ -106,14 +109,18 @@ def _draw_sizes(
         right=22 + svg.CHARACTER * longest,
         log_x=sizes[-1] / sizes[0] >= LOG_FROM,
     )
-    parts: list[Markup] = [plot.axes("numbers in the code", "R², held-out", _apart(sizes, plot.x), None)]
+    parts: list[Markup] = [
+        plot.axes("numbers in the code", "R², held-out", _apart(sizes, plot.x), None)
+    ]
     lines, ends = [], []
     for label, values_by_size in series.items():
         look = looks[label]
         points = [plot.at(z, max(r2, float(low))) for z, r2 in values_by_size.items()]
         lines.append(svg.polyline(points, look.line))
         lines.extend(
-            svg.marker(*point, look.shape, look.mark, f"{label}, {counted(z, 'number')}: R² {fixed(r2, 3)}")
+            svg.marker(
+                *point, look.shape, look.mark, f"{label}, {counted(z, 'number')}: R² {fixed(r2, 3)}"
+            )
             for point, (z, r2) in zip(points, values_by_size.items(), strict=True)
         )
         ends.append((points[-1], label, look))
@@ -147,7 +154,8 @@ def rate_distortion(subject: Subject) -> Figure | None:
     return Figure(
         "rate-distortion",
         "What is spent where",
-        "Rightwards a code costs more bits, upwards more bits are left to say once it is known; on each "
+        "Rightwards a code costs more bits, upwards more bits are left to say once it is known; "
+        "on each "
         "diagonal the sum, which is the negative ELBO, is the same, and lower lines are better.",
         shows,
         "chart",
@@ -161,7 +169,8 @@ def say_bits(points: dict[str, svg.Point]) -> str:
     best = min(total, key=lambda label: total[label])
     x, y = points[best]
     said = (
-        f"{best} has the lowest sum: {fixed(x, 1)} bits of code and {fixed(y, 1)} bits left to say, "
+        f"{best} has the lowest sum: {fixed(x, 1)} bits of code and {fixed(y, 1)} bits left to "
+        "say, "
         f"{fixed(total[best], 1)} a datum."
     )
     if len(points) > 1:
@@ -172,7 +181,9 @@ def say_bits(points: dict[str, svg.Point]) -> str:
     return said
 
 
-def _draw_bits(points: dict[str, svg.Point], looks: dict[str, Look], size: svg.Point) -> list[Markup]:
+def _draw_bits(
+    points: dict[str, svg.Point], looks: dict[str, Look], size: svg.Point
+) -> list[Markup]:
     xs, ys = (np.array([p[i] for p in points.values()]) for i in (0, 1))
     _, right = padded(xs, 0.2)
     left = min(0.0, float(xs.min()))
@@ -188,7 +199,10 @@ def _draw_bits(points: dict[str, svg.Point], looks: dict[str, Look], size: svg.P
     texts = svg.label_beside(places, list(points), plot)
     for (label, (x, y)), place, (at, anchor) in zip(points.items(), places, texts, strict=True):
         look = looks[label]
-        tip = f"{label}: rate {fixed(x, 1)} bits, distortion {fixed(y, 1)} bits, sum {fixed(x + y, 1)} bits"
+        tip = (
+            f"{label}: rate {fixed(x, 1)} bits, distortion {fixed(y, 1)} bits, sum "
+            f"{fixed(x + y, 1)} bits"
+        )
         parts.append(svg.marker(*place, look.shape, look.mark, tip))
         parts.append(svg.text(*at, label, f"name {look.tone}", anchor))
     return parts
@@ -208,5 +222,3 @@ def _diagonals(plot: svg.Frame) -> Markup:
         if a[0] + 60 < x.end and a[1] + 20 < y.start:
             parts.append(svg.text(a[0] + 5, a[1] + 3, f"sum {svg.tick_text(total)}", "tick faint"))
     return svg.join(parts)
-
-

@@ -1,4 +1,4 @@
-"""Small SVG: scales, axes, lines, markers and labels that take their colours from the page's style."""
+"""Small SVG: scales, axes, lines, markers and labels, coloured by the page's style."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import final
 
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
 CHARACTER = 6.3  # Width of a letter of 11.5 px, on average.
 LINE = 13.0  # Height of a line of labels.
@@ -148,7 +148,8 @@ def picture(size: Point, alt: str, parts: Iterable[str], look: str = "") -> Mark
     """An SVG element whose text alternative is `alt`."""
     width, height = (number(v) for v in size)
     return Markup(
-        '<svg class="{}" viewBox="0 0 {} {}" width="{}" height="{}" role="img" aria-label="{}">{}</svg>'
+        '<svg class="{}" viewBox="0 0 {} {}" width="{}" height="{}" role="img" '
+        'aria-label="{}">{}</svg>'
     ).format(f"plot {look}".strip(), width, height, width, height, alt, join(parts))
 
 
@@ -249,7 +250,9 @@ def spread(wanted: Sequence[float], gap: float, low: float, high: float) -> list
     return placed
 
 
-def label_beside(points: Sequence[Point], words: Sequence[str], plot: Frame) -> list[tuple[Point, str]]:
+def label_beside(
+    points: Sequence[Point], words: Sequence[str], plot: Frame
+) -> list[tuple[Point, str]]:
     """A place for each point's label, with its anchor, clear of the points and of other labels."""
     taken = [(x - 6, y - 6, x + 6, y + 6) for x, y in points]
     places = []
@@ -299,7 +302,6 @@ __all__ = [
     "Scale",
     "clip",
     "cloud",
-    "escape",
     "frame",
     "join",
     "label_beside",

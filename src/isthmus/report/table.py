@@ -1,4 +1,4 @@
-"""The table of figures: cells with their errors, the best of each column, and why some are missing."""
+"""The table of figures: values with errors, the best of each column, why some are missing."""
 
 from __future__ import annotations
 
@@ -84,7 +84,8 @@ def best_of(column: Column, values: Sequence[float | None]) -> set[int]:
     """Indices of the best values, ties at the shown decimals included.
 
     Returns:
-        Nothing where there is nothing to choose: no better direction, fewer than two values, or all the same.
+        Nothing where there is nothing to choose: no better direction, fewer than two values, or
+        all the same.
     """
     ideal = IDEALS.get(column.key)
     shown = {}
@@ -111,7 +112,10 @@ def build_table(results: Sequence[ModelResult], looks: dict[str, Look]) -> Table
         values = [metric(r, column.key) for r in results]
         best = best_of(column, values)
         by_column.append(
-            [_cell(r, column, v, i in best, letters) for i, (r, v) in enumerate(zip(results, values, strict=True))]
+            [
+                _cell(r, column, v, i in best, letters)
+                for i, (r, v) in enumerate(zip(results, values, strict=True))
+            ]
         )
     rows = [
         Row(r.label, r.latent_dim, looks[r.label], tuple(cells[i] for cells in by_column))
@@ -121,7 +125,11 @@ def build_table(results: Sequence[ModelResult], looks: dict[str, Look]) -> Table
     learned = tuple(row for row, r in zip(rows, results, strict=True) if r.family != BASELINE)
     return Table(
         tuple(heading(c) for c in columns),
-        tuple((name, group) for name, group in (("Baselines", baseline), ("Learned models", learned)) if group),
+        tuple(
+            (name, group)
+            for name, group in (("Baselines", baseline), ("Learned models", learned))
+            if group
+        ),
         tuple((letter, text) for text, letter in letters.items()),
     )
 
@@ -145,4 +153,8 @@ def _cell(
 
 
 def _letter(i: int) -> str:
-    return LETTERS[i] if i < len(LETTERS) else f"{LETTERS[i // len(LETTERS) - 1]}{LETTERS[i % len(LETTERS)]}"
+    return (
+        LETTERS[i]
+        if i < len(LETTERS)
+        else f"{LETTERS[i // len(LETTERS) - 1]}{LETTERS[i % len(LETTERS)]}"
+    )

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 
 from isthmus.data import DataSpec
 
-
 NBSP = "\u00a0"
 
 
@@ -36,20 +35,24 @@ def percent(share: float) -> str:
 
 
 def listed(words: Sequence[str]) -> str:
-    """ "a, b and c"."""
+    """Words as "a, b and c" in one string."""
     if len(words) < 2:
         return "".join(words)
     return f"{', '.join(words[:-1])} and {words[-1]}"
 
 
 def counted(n: int, noun: str) -> str:
-    """ "1 model", "1,200 models"."""
+    """A number with its noun: "1 model", "1,200 models"."""
     return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"
 
 
 def describe_data(spec: DataSpec) -> str:
     """What the data are, in one sentence."""
-    n_classes = f", {counted(len(spec.classes), 'class').replace('classs', 'classes')}" if spec.classes else ""
+    n_classes = (
+        f", {counted(len(spec.classes), 'class').replace('classs', 'classes')}"
+        if spec.classes
+        else ""
+    )
     return f"{_what(spec)}{_values(spec)}{n_classes}."
 
 

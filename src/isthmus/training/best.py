@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import final
 
@@ -24,15 +26,14 @@ class Best:
         self._model = model
         self._folder = folder
         self._state = {name: t.detach().clone() for name, t in model.state_dict().items()}
-        if folder is not None and not (folder / WEIGHTS).exists():
-            self._write()
 
     def keep(self) -> None:
         """What the model is now is the best so far."""
         with torch.no_grad():
             for name, t in self._model.state_dict().items():
                 self._state[name].copy_(t)
-        self._write()
+        if self._folder is not None:
+            write_tensors(self._folder / WEIGHTS, self._state)
 
     def reread(self, folder: Path) -> None:
         """Take the best of an earlier life of this run from its folder."""
@@ -43,9 +44,14 @@ class Best:
         self._model.load_state_dict(current)
 
     def restore(self) -> None:
-        """Put the best weights into the model."""
+        """Put the best weights into the model, and the model into evaluation mode."""
         self._model.load_state_dict(self._state)
+        self._model.eval()
 
-    def _write(self) -> None:
-        if self._folder is not None:
-            write_tensors(self._folder / WEIGHTS, self._state)
+    @contextmanager
+    def restored(self) -> Iterator[None]:
+        """However the block ends, the model then has its best weights."""
+        try:
+            yield
+        finally:
+            self.restore()

@@ -1,11 +1,11 @@
-"""Everything the next step depends on, in one file: tensors, and the plain values as JSON in its header."""
+"""Everything the next step depends on, in one file: tensors, and JSON in its header."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, final
+from typing import final
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -15,6 +15,8 @@ from torch.optim import Optimizer
 
 from isthmus.errors import RunError
 from isthmus.store import write_bytes
+from isthmus.training.devices import Processes, random_states, restore_random_states
+from isthmus.training.meter import Meter
 
 LAST = Path("checkpoints") / "last.safetensors"
 
@@ -34,6 +36,7 @@ class Position:
         waited: Evaluations since then.
         threads: CPU threads, which a resumed run keeps: another count would round sums otherwise.
         finished: The run is complete.
+        notes: What was handled when the run began, in words.
     """
 
     step: int = 0
@@ -45,6 +48,7 @@ class Position:
     waited: int = 0
     threads: int = 0
     finished: bool = False
+    notes: tuple[str, ...] = ()
 
     def improved_by(self, loss: float) -> bool:
         """Take note of a held-out loss; whether it is the best so far."""
@@ -55,75 +59,97 @@ class Position:
         return False
 
 
-def write_checkpoint(
-    folder: Path, step: nn.Module, optimizers: list[Optimizer], position: Position
-) -> None:
-    """Write `checkpoints/last.safetensors` atomically."""
-    tensors = {f"step.{name}": t for name, t in full_state(step).items()}
-    plain: dict[str, Any] = {}
-    for i, optimizer in enumerate(optimizers):
-        for index, values in optimizer.state_dict()["state"].items():
-            for name, value in values.items():
-                tensors[f"optimizer.{i}.{index}.{name}"] = torch.as_tensor(value)
-    tensors["random.cpu"] = torch.get_rng_state()
-    if torch.cuda.is_available():
-        tensors["random.cuda"] = torch.cuda.get_rng_state()
-    plain["position"] = asdict(position)
-    path = folder / LAST
-    path.parent.mkdir(parents=True, exist_ok=True)
-    content = save_tensors(
-        {k: v.detach().cpu().contiguous().clone() for k, v in tensors.items()},
-        metadata={"state": json.dumps(plain)},
-    )
-    write_bytes(path, content)
+@final
+class Checkpoint:
+    """`checkpoints/last.safetensors` of a run: its weights, optimisers, random states and position.
 
-
-def read_checkpoint(
-    folder: Path, step: nn.Module, optimizers: list[Optimizer], rank: int = 0
-) -> Position:
-    """Restore what `write_checkpoint` wrote, to the bit.
-
-    The leading process's random state is what was written; another process draws anew from its rank and step.
-
-    Raises:
-        RunError: The checkpoint is missing, cut, or of another model.
+    Args:
+        folder: The run folder; None writes nothing.
+        step: What is trained, with all its buffers.
+        optimizers: One for each player.
+        meter: The losses that have not been read yet.
+        group: The processes that train together; the leading one writes, every one reads.
     """
-    path = folder / LAST
-    if not path.exists():
-        raise RunError(f"{path} is missing, so this run cannot resume: start it again without --resume.")
-    try:
-        with safe_open(path, "pt") as file:
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-            position = Position(**json.loads(file.metadata()["state"])["position"])
-        _restore(step, optimizers, tensors)
-        if rank:
-            torch.manual_seed(position.step + rank)
-    except (SafetensorError, OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
-        reason = str(error).splitlines()[0]
-        raise RunError(
-            f"{path} is cut or belongs to another model ({reason}): use the same command as before, or start "
-            "again without --resume."
-        ) from error
-    return position
+
+    def __init__(
+        self,
+        folder: Path | None,
+        step: nn.Module,
+        optimizers: list[Optimizer],
+        meter: Meter,
+        group: Processes,
+    ) -> None:
+        self._folder = folder
+        self._step = step
+        self._optimizers = optimizers
+        self._meter = meter
+        self._group = group
+
+    def write(self, position: Position) -> None:
+        """Write it whole or not at all; every process of the group takes part."""
+        if self._folder is None:
+            return
+        tensors = {f"step.{name}": t for name, t in full_state(self._step).items()}
+        for i, optimizer in enumerate(self._optimizers):
+            for index, values in optimizer.state_dict()["state"].items():
+                for name, value in values.items():
+                    tensors[f"optimizer.{i}.{index}.{name}"] = torch.as_tensor(value)
+        tensors["meter"] = self._meter.unread()
+        tensors |= random_states(self._group)
+        if not self._group.leads:
+            return
+        path = self._folder / LAST
+        path.parent.mkdir(parents=True, exist_ok=True)
+        content = save_tensors(
+            {name: t.detach().cpu().contiguous().clone() for name, t in tensors.items()},
+            metadata={"position": json.dumps(asdict(position))},
+        )
+        write_bytes(path, content)
+
+    def read(self) -> Position:
+        """Restore what `write` wrote, to the bit.
+
+        Raises:
+            RunError: The checkpoint is missing, cut, or of another model.
+        """
+        path = (self._folder or Path()) / LAST
+        if not path.exists():
+            raise RunError(
+                f"{path} is missing, so this run cannot resume: train in another folder."
+            )
+        try:
+            with safe_open(path, "pt") as file:
+                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+                position = Position(**json.loads(file.metadata()["position"]))
+            position.notes = tuple(position.notes)
+            self._restore(tensors)
+        except (SafetensorError, OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
+            reason = str(error).splitlines()[0]
+            raise RunError(
+                f"{path} is cut or belongs to another model ({reason}): restore it from a copy, or "
+                "train in another folder."
+            ) from error
+        return position
+
+    def _restore(self, tensors: dict[str, Tensor]) -> None:
+        with torch.no_grad():
+            for name, t in full_state(self._step).items():
+                stored = tensors[f"step.{name}"]
+                if stored.shape != t.shape:
+                    raise ValueError(f"{name} has the shape {tuple(stored.shape)}")
+                t.copy_(stored)
+        for i, optimizer in enumerate(self._optimizers):
+            state: dict[int, dict[str, Tensor]] = {}
+            prefix = f"optimizer.{i}."
+            for name, t in tensors.items():
+                if name.startswith(prefix):
+                    index, _, key = name.removeprefix(prefix).partition(".")
+                    state.setdefault(int(index), {})[key] = t
+            optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
+        self._meter.restore(tensors["meter"])
+        restore_random_states(tensors, self._group)
 
 
 def full_state(step: nn.Module) -> dict[str, Tensor]:
     """Parameters and all buffers, those that a finished model does not need included."""
     return {**dict(step.named_parameters()), **dict(step.named_buffers())}
-
-
-def _restore(step: nn.Module, optimizers: list[Optimizer], tensors: dict[str, Tensor]) -> None:
-    with torch.no_grad():
-        for name, t in full_state(step).items():
-            t.copy_(tensors[f"step.{name}"])
-    for i, optimizer in enumerate(optimizers):
-        state: dict[int, dict[str, Tensor]] = {}
-        prefix = f"optimizer.{i}."
-        for name, t in tensors.items():
-            if name.startswith(prefix):
-                index, _, key = name.removeprefix(prefix).partition(".")
-                state.setdefault(int(index), {})[key] = t
-        optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
-    torch.set_rng_state(tensors["random.cpu"])
-    if torch.cuda.is_available() and "random.cuda" in tensors:
-        torch.cuda.set_rng_state(tensors["random.cuda"])

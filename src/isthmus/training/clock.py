@@ -14,8 +14,8 @@ from isthmus.training.settings import TrainingSettings
 class Clock:
     """Progress by steps, or by the wall clock where the budget is in minutes.
 
-    By steps, what happens when depends on the step's number alone, so that a resumed run does the same things
-    as one that was never stopped. By minutes, the leading process's clock counts.
+    By steps, what happens when depends on the step's number alone, so that a resumed run does the
+    same things as one that was never stopped. By minutes, the leading process's clock counts.
 
     Args:
         settings: The budget and the intervals.
@@ -37,6 +37,7 @@ class Clock:
         self._evaluate_every = self.beat * max(1, wanted // self.beat)
         self._evaluate_seconds = (self._budget or 0.0) / settings.evaluations
         self._save_seconds = settings.checkpoint_seconds
+        self._patience = settings.patience
         self._born = time.monotonic() - position.seconds
         self._saved = self._evaluated = position.seconds
 
@@ -49,12 +50,17 @@ class Clock:
 
     @property
     def over(self) -> bool:
-        """Whether the budget is spent, or the run was finished in an earlier life."""
-        return self._position.finished or self.progress >= 1.0
+        """Whether budget or patience are spent, or the run was finished in an earlier life."""
+        impatient = 0 < self._patience <= self._position.waited
+        return self._position.finished or impatient or self.progress >= 1.0
 
     def beats(self) -> bool:
-        """Whether the loss is read after this step."""
-        return self._position.step % self.beat == 0 or self.progress >= 1.0
+        """Whether the loss is read after this step: the first, the last, and some between."""
+        if self._budget is not None and self._group.count == 1:
+            # Slow steps must not overrun a budget in minutes by a whole interval.
+            self.tick()
+        step = self._position.step
+        return step == 1 or step % self.beat == 0 or self.progress >= 1.0
 
     def tick(self) -> None:
         """Bring the seconds up to date, for all processes alike."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar, final
 
 import torch
@@ -24,7 +24,7 @@ class Processes:
 
     rank: int = 0
     count: int = 1
-    device: torch.device = torch.device("cpu")
+    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
 
     @property
     def leads(self) -> bool:
@@ -41,6 +41,17 @@ class Processes:
         dist.broadcast(shared, src=0)
         return type(value)(shared.item())
 
+    def gather(self, t: Tensor) -> list[Tensor]:
+        """The tensors of all processes, by rank, on the CPU."""
+        if self.count == 1:
+            return [t.cpu()]
+        import torch.distributed as dist
+
+        t = t.to(self.device)
+        everyone = [torch.empty_like(t) for _ in range(self.count)]
+        dist.all_gather(everyone, t)
+        return [one.cpu() for one in everyone]
+
     def mean(self, t: Tensor) -> Tensor:
         """The mean of a tensor over processes."""
         if self.count > 1:
@@ -56,7 +67,7 @@ def processes(device: torch.device) -> Iterator[Processes]:
     """The group that torchrun's environment variables announce; alone without them."""
     count = int(os.environ.get("WORLD_SIZE", "1"))
     if count == 1:
-        yield Processes()
+        yield Processes(device=device)
         return
     import torch.distributed as dist
 
@@ -76,21 +87,63 @@ def choose_device(name: str) -> torch.device:
     Raises:
         OptionError: There is no such device here.
     """
-    local = int(os.environ.get("LOCAL_RANK", "0"))
     if name == "auto":
-        if torch.cuda.is_available():
-            return torch.device("cuda", local)
-        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+        mps = "mps" if torch.backends.mps.is_available() else "cpu"
+        name = "cuda" if torch.cuda.is_available() else mps
+    if name == "cuda":
+        name = f"cuda:{os.environ.get('LOCAL_RANK', '0')}"
     try:
         device = torch.device(name)
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError) as error:
         reason = str(error).splitlines()[0]
-        raise OptionError(f"device={name!r} is not to be had here ({reason}): use auto or cpu.") from error
+        raise OptionError(
+            f"device={name!r} is not to be had here ({reason}): use auto or cpu."
+        ) from error
     return device
 
 
-def autocast(settings: TrainingSettings, device: torch.device) -> Callable[[], AbstractContextManager[Any]]:
+@contextmanager
+def own_random_state(device: torch.device, seed: int) -> Iterator[None]:
+    """Draw from `seed`, on the CPU and on `device`; the caller's random state comes back."""
+    cuda = [device] if device.type == "cuda" else []
+    # torch.manual_seed would also reseed devices that are not given back.
+    with torch.random.fork_rng(devices=cuda):
+        torch.default_generator.manual_seed(seed)
+        if cuda:
+            with torch.cuda.device(device):
+                torch.cuda.manual_seed(seed)
+        elif device.type == "mps":
+            torch.mps.manual_seed(seed)
+        yield
+
+
+def random_states(group: Processes) -> dict[str, Tensor]:
+    """Every process's random states, by device type and rank."""
+    states = {"cpu": torch.get_rng_state()}
+    if group.device.type == "cuda":
+        states["cuda"] = torch.cuda.get_rng_state(group.device)
+    return {
+        f"random.{kind}.{rank}": state
+        for kind, mine in states.items()
+        for rank, state in enumerate(group.gather(mine))
+    }
+
+
+def restore_random_states(states: dict[str, Tensor], group: Processes) -> None:
+    """Take this process's random states from those that `random_states` gave.
+
+    Raises:
+        KeyError: They are of fewer processes, or of another kind of device.
+    """
+    torch.set_rng_state(states[f"random.cpu.{group.rank}"])
+    if group.device.type == "cuda":
+        torch.cuda.set_rng_state(states[f"random.cuda.{group.rank}"], group.device)
+
+
+def autocast(
+    settings: TrainingSettings, device: torch.device
+) -> Callable[[], AbstractContextManager[Any]]:
     """The context in which the networks run at the precision of the settings."""
     if settings.precision == "float32":
         return nullcontext
@@ -98,16 +151,23 @@ def autocast(settings: TrainingSettings, device: torch.device) -> Callable[[], A
 
 
 def distribute(step: nn.Module, group: Processes, device: torch.device, players: int) -> nn.Module:
-    """The step whose backward pass averages gradients over processes.
+    """The step whose backward pass averages gradients over processes that start from equal weights.
 
-    DistributedDataParallel takes one backward pass for a forward pass; with several players the gradients are
-    averaged by `average_gradients` instead.
+    DistributedDataParallel takes one backward pass for a forward pass; with several players the
+    gradients are averaged by `average_gradients` instead.
     """
-    if group.count == 1 or players > 1:
+    if group.count == 1:
+        return step
+    if players > 1:
+        import torch.distributed as dist
+
+        for t in (*step.parameters(), *step.buffers()):
+            dist.broadcast(t.detach(), src=0)
         return step
     from torch.nn.parallel import DistributedDataParallel
 
-    return DistributedDataParallel(step, device_ids=[device.index] if device.type == "cuda" else None)
+    ids = [device.index] if device.type == "cuda" else None
+    return DistributedDataParallel(step, device_ids=ids)
 
 
 def average_gradients(parameters: list[nn.Parameter], group: Processes) -> None:

@@ -18,8 +18,8 @@ HISTORY = "history.jsonl"
 class Listener(ABC):
     """Hears a record at every reading of the loss and at every evaluation.
 
-    A record holds `step`, `epoch`, `progress` in [0, 1], `seconds`, and either `train/...` or `validation/...`
-    values in nats per datum.
+    A record holds `step`, `epoch`, `progress` in [0, 1], `seconds`, and either `train/...` or
+    `validation/...` values in nats per datum.
     """
 
     @abstractmethod
@@ -72,14 +72,17 @@ class TensorBoard(Listener):
 
     Args:
         folder: Where the events go.
+        until: The step at which a run resumes, 0 for a new one; later events of the run's earlier
+            life are marked as overtaken.
 
     Raises:
         MissingDependencyError: tensorboard is not installed.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, until: int = 0) -> None:
         need("tensorboard", "Writing TensorBoard events")
-        self._writer = need("torch.utils.tensorboard", "Writing TensorBoard events").SummaryWriter(str(folder))
+        writer = need("torch.utils.tensorboard", "Writing TensorBoard events").SummaryWriter
+        self._writer = writer(str(folder), purge_step=until + 1 if until else None)
 
     def hear(self, record: Record) -> None:
         for name, value in record.items():
@@ -92,7 +95,7 @@ class TensorBoard(Listener):
 
 @final
 class Audience:
-    """All who hear of a run: the given listeners, the list of what was heard, and the run folder's files.
+    """All who hear of a run: given listeners, a list of what was heard, and the run folder's files.
 
     Args:
         listeners: Further listeners; they are closed with the run.
@@ -100,6 +103,7 @@ class Audience:
         folder: Where the history goes; None writes nothing.
         resumed_at: The step at which the run resumes, 0 for a new one.
         tensorboard: Whether TensorBoard events are written too.
+        leads: Whether this process speaks for the run; the others' listeners hear nothing.
     """
 
     def __init__(
@@ -109,13 +113,15 @@ class Audience:
         folder: Path | None,
         resumed_at: int,
         tensorboard: bool,
+        leads: bool = True,
     ) -> None:
-        self._listeners = list(listeners)
+        self._given = list(listeners)
+        self._listeners = list(listeners) if leads else []
         self._heard = heard
         if folder is not None:
             self._listeners.append(History(folder / HISTORY, resumed_at))
             if tensorboard:
-                self._listeners.append(TensorBoard(folder / "events"))
+                self._listeners.append(TensorBoard(folder / "events", resumed_at))
 
     def hear(self, record: Record) -> None:
         """Tell everybody."""
@@ -127,5 +133,5 @@ class Audience:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for listener in self._listeners:
+        for listener in {id(one): one for one in (*self._given, *self._listeners)}.values():
             listener.close()

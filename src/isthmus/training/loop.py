@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
-from typing import Any, final
+from typing import Any, cast, final
 
 import torch
 from torch import Tensor, nn
@@ -16,11 +18,18 @@ from isthmus.model import LatentModel
 from isthmus.objectives import Loss, Objective
 from isthmus.priors import FittedPrior
 from isthmus.training.best import Best
-from isthmus.training.checkpoints import Position, read_checkpoint, write_checkpoint
+from isthmus.training.checkpoints import Checkpoint, Position
 from isthmus.training.clock import Clock
-from isthmus.training.devices import Processes, autocast, choose_device, distribute, processes
+from isthmus.training.devices import (
+    Processes,
+    autocast,
+    choose_device,
+    distribute,
+    own_random_state,
+    processes,
+)
 from isthmus.training.events import Audience, Listener, Record
-from isthmus.training.meter import Meter, named_means
+from isthmus.training.meter import Meter, broken, named_means
 from isthmus.training.players import Step, backward, learning_rate, players_of
 from isthmus.training.settings import TrainingSettings
 from isthmus.training.signals import Interruption
@@ -82,40 +91,50 @@ def train(
         KeyboardInterrupt: Ctrl-C or SIGTERM; the run folder can be resumed.
     """
     device = choose_device(settings.device)
-    with processes(device) as group, _own_random_state(device), Interruption() as interruption:
-        torch.manual_seed(settings.seed + group.rank)
-        notes = [] if resume else model.scaling.fit(training)
+    with (
+        processes(device) as group,
+        own_random_state(device, settings.seed + group.rank),
+        Interruption() as interruption,
+    ):
+        resume = group.agree(resume)
         step = Step(model, objective).to(device)
+        progress = objective.get_buffer("progress")
         if settings.channels_last:
-            step = step.to(memory_format=torch.channels_last)
+            # torch's annotations lack this overload.
+            step.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         players = players_of(step, settings)
         optimizers = [player.optimizer for player in players]
+        meter = Meter(group)
+        checkpoint = Checkpoint(folder, step, optimizers, meter, group)
         position = Position()
         writes = folder if group.leads else None
-        best = Best(model, None if resume else writes)
+        best = Best(model, writes)
         if resume and folder is not None:
-            position = read_checkpoint(folder, step, optimizers, group.rank)
-            best = Best(model, writes)
+            position = checkpoint.read()
             best.reread(folder)
+        else:
+            position.notes = tuple(model.scaling.fit(training))
+            best.keep()
         precision = autocast(settings, device)
         training, validation = place(training, device), place(validation, device)
         position.threads = position.threads or _threads(step, training, settings, device, precision)
         clock = Clock(settings, len(training), group, position)
-        meter = Meter(clock.beat)
-        heard: list[Record] = []
         run = distribute(compiled(step, settings, device), group, device, len(players))
+        heard: list[Record] = []
+        files = (writes, position.step, settings.tensorboard)
 
         with (
             threads(position.threads),
-            Audience(listeners, heard, writes, position.step, settings.tensorboard) as audience,
+            best.restored(),
+            Audience(listeners, heard, *files, group.leads) as audience,
         ):
-            if writes is not None and not resume:
-                write_checkpoint(writes, step, optimizers, position)
+            if not position.step:
+                checkpoint.write(position)
             step.train()
             for x in _batches(training, position, settings, group, device):
                 if clock.over:
                     break
-                objective.progress.fill_(clock.progress)
+                progress.fill_(clock.progress)
                 with precision():
                     loss = run(x)
                 backward(players, loss, group)
@@ -125,45 +144,49 @@ def train(
                 meter.add(loss)
                 position.step += 1
                 position.batch += 1
-                if not (clock.beats() or (interruption.wanted and group.count == 1)):
-                    continue
 
-                clock.tick()
-                audience.hear(clock.record("train", meter.read(position.step, _rescue(position, folder))))
-                if clock.evaluates():
-                    held_out = evaluate(step, validation, settings.batch_size, precision)
-                    audience.hear(clock.record("validation", held_out))
-                    if position.improved_by(group.agree(held_out["loss"])):
-                        best.keep()
-                stop = group.agree(interruption.wanted)
-                if writes is not None and (clock.saves() or stop):
-                    write_checkpoint(writes, step, optimizers, position)
+                read = clock.beats()
+                if read:
+                    clock.tick()
+                    means = meter.read(position.step, _rescue(position, folder))
+                    audience.hear(clock.record("train", means))
+                    if clock.evaluates():
+                        held_out = evaluate(step, validation, settings.batch_size, precision)
+                        _check_held_out(held_out, position, folder)
+                        audience.hear(clock.record("validation", held_out))
+                        if position.improved_by(group.agree(held_out["loss"])):
+                            best.keep()
+                # Several processes can only stop together, where they all read.
+                stop = (read or group.count == 1) and group.agree(interruption.wanted)
+                if stop or clock.saves():
+                    meter.check(position.step, _rescue(position, folder))
+                    _check_weights(step, position, folder)
+                    checkpoint.write(position)
                 if stop:
                     raise KeyboardInterrupt
-                if settings.patience and position.waited >= settings.patience:
-                    break
 
-            best.restore()
-            model.eval()
-            _fit_prior(model, training)
-            position.finished = True
-            if writes is not None:
+            if not position.finished:
+                best.restore()
+                _fit_prior(model, training, settings.seed)
                 best.keep()
-                write_checkpoint(writes, step, optimizers, position)
-    return Trained(model, position, heard, tuple(notes))
+                position.finished = True
+                checkpoint.write(position)
+    return Trained(model, position, heard, position.notes)
 
 
 @torch.no_grad()
 def evaluate(
-    step: Step, source: Source, batch_size: int, precision: Callable[[], AbstractContextManager[Any]]
+    step: Step,
+    source: Source,
+    batch_size: int,
+    precision: Callable[[], AbstractContextManager[Any]],
 ) -> dict[str, float]:
     """The objective on held-out data, in nats per datum, with the same noise every time."""
     device = next(step.parameters()).device
     totals: dict[str, Tensor] = {}
     count = 0
     step.eval()
-    with _own_random_state(device):
-        torch.manual_seed(EVALUATION_SEED)
+    with own_random_state(device, EVALUATION_SEED):
         for batch in source.chunks(batch_size):
             with precision():
                 loss: Loss = step(batch.x.to(device))
@@ -178,24 +201,31 @@ def compiled(step: nn.Module, settings: TrainingSettings, device: torch.device) 
     """The step compiled where the settings ask for it; on a GPU it is captured as a CUDA graph."""
     if not settings.compile:
         return step
-    made: nn.Module = torch.compile(step, mode="reduce-overhead" if device.type == "cuda" else None)
-    return made
+    mode = "reduce-overhead" if device.type == "cuda" else None
+    return cast(nn.Module, torch.compile(step, mode=mode))
 
 
 def _batches(
-    source: Source, position: Position, settings: TrainingSettings, group: Processes, device: torch.device
+    source: Source,
+    position: Position,
+    settings: TrainingSettings,
+    group: Processes,
+    device: torch.device,
 ) -> Iterator[Tensor]:
-    """This process's batches from the position on, epoch after epoch."""
+    """This process's batches from the position on, as many in an epoch as all others have."""
+    per_epoch = settings.steps_per_epoch(len(source), group.count)
     while True:
-        for batch in source.epoch(
-            settings.batch_size,
+        batches = source.epoch(
+            settings.batch(len(source), group.count),
             seed=settings.seed,
             epoch=position.epoch,
             start=position.batch * group.count + group.rank,
             stride=group.count,
-        ):
+        )
+        for batch in islice(batches, per_epoch - position.batch):
             x = batch.x.to(device, non_blocking=True)
-            yield x.contiguous(memory_format=torch.channels_last) if settings.channels_last else x
+            images = settings.channels_last and x.dim() == 4
+            yield x.contiguous(memory_format=torch.channels_last) if images else x
         position.epoch += 1
         position.batch = 0
 
@@ -224,28 +254,38 @@ def _threads(
 
 
 @torch.no_grad()
-def _fit_prior(model: LatentModel, training: Source) -> None:
+def _fit_prior(model: LatentModel, training: Source, seed: int) -> None:
     """Fit a prior that waits for the codes of the trained model."""
     if not isinstance(model.prior, FittedPrior):
         return
     device = next(model.parameters()).device
+    # Some of many data are drawn at random: their stored order may be by class.
+    few = len(training) <= FITTED_CODES
+    batches = training.chunks(1024) if few else training.epoch(1024, seed=seed, epoch=0)
     codes: list[Tensor] = []
-    for batch in training.chunks(1024):
+    for batch in batches:
         codes.append(model.encode(batch.x.to(device)))
         if sum(map(len, codes)) >= FITTED_CODES:
             break
     model.prior.fit(torch.cat(codes))
 
 
+def _check_held_out(held_out: dict[str, float], position: Position, folder: Path | None) -> None:
+    for name, value in held_out.items():
+        if not math.isfinite(value):
+            raise broken(f"held-out {name}", value, position.step, _rescue(position, folder))
+
+
+def _check_weights(step: Step, position: Position, folder: Path | None) -> None:
+    """No checkpoint is written from which a run could only go on to break."""
+    finite = torch.stack([torch.isfinite(p).all() for p in step.parameters()]).all()
+    if not bool(finite):
+        raise broken("weights", math.nan, position.step, _rescue(position, folder))
+
+
 def _rescue(position: Position, folder: Path | None) -> str:
     """What can be said of the best weights when a run breaks."""
+    where = "in the model again" if folder is None else f"safe in {folder}"
     if position.best_step < 0:
-        return "No held-out bound had been measured yet."
-    where = f" in {folder}" if folder is not None else ""
-    return f"The best weights, of step {position.best_step}, are safe{where}."
-
-
-def _own_random_state(device: torch.device) -> AbstractContextManager[Any]:
-    """The caller's random state comes back afterwards."""
-    devices = [device] if device.type == "cuda" else []
-    return torch.random.fork_rng(devices=devices)
+        return f"No held-out bound had been measured; the weights of the start are {where}."
+    return f"The best weights, of step {position.best_step}, are {where}."

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import final
+from typing import cast, final
 
 from torch import Tensor, nn
 from torch.optim import AdamW, Optimizer
 
 from isthmus.model import LatentModel
-from isthmus.objectives import Loss, Objective
+from isthmus.objectives import Critic, Loss, Objective
 from isthmus.training.devices import Processes, average_gradients
 from isthmus.training.settings import TrainingSettings
 
@@ -33,7 +33,7 @@ class Step(nn.Module):
 @final
 @dataclass
 class Player:
-    """One set of parameters with its optimiser; `critic` names its loss, and the model's is the total."""
+    """A set of parameters with its optimiser; `critic` names its loss, the model's is the total."""
 
     critic: str | None
     parameters: list[nn.Parameter]
@@ -62,7 +62,8 @@ def players_of(step: Step, settings: TrainingSettings) -> list[Player]:
     ours = [p for p in step.parameters() if p.requires_grad and id(p) not in theirs]
     optimizer = AdamW(ours, lr=settings.lr, weight_decay=settings.weight_decay, fused=fused)
     players = [Player(None, ours, optimizer, settings.lr)]
-    for name, critic in critics.items():
+    for name, module in critics.items():
+        critic = cast(Critic, module)
         parameters = list(critic.parameters())
         moved = AdamW(parameters, lr=critic.lr, betas=critic.betas, weight_decay=0.0, fused=fused)
         players.append(Player(name, parameters, moved, critic.lr))
@@ -80,7 +81,7 @@ def backward(players: list[Player], loss: Loss, group: Processes) -> None:
 
 
 def learning_rate(progress: float, settings: TrainingSettings) -> float:
-    """The share of the peak at `progress` in [0, 1]: a linear warm-up, then half a cosine to the floor."""
+    """The share of the peak at `progress` in [0, 1]: a line up, then a cosine to the floor."""
     if progress < settings.warmup:
         return max(progress / settings.warmup, 1e-3)
     after = (progress - settings.warmup) / max(1.0 - settings.warmup, 1e-12)

@@ -25,10 +25,12 @@ class ProgressBar(Listener):
         self._task: Any = None
         self._held_out = ""
         self._said = time.monotonic()
-        if sys.stderr.isatty():
-            self._open()
+        self._drawn = sys.stderr.isatty()
 
     def _open(self) -> None:
+        # Not before there is something to show: a run that fails earlier leaves the terminal alone.
+        if self._bar is not None:
+            return
         from rich.console import Console
         from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -48,11 +50,13 @@ class ProgressBar(Listener):
         if "validation/loss" in record:
             self._held_out = f"held-out loss {record['validation/loss']:.4g} nats"
         note = f"epoch {record['epoch']:.1f}  {self._held_out}"
-        if self._bar is not None:
+        if self._drawn:
+            self._open()
             self._bar.update(self._task, completed=record["progress"], note=note)
         elif time.monotonic() - self._said >= PLAIN_SECONDS:
             self._said = time.monotonic()
-            print(f"{self._title}: {100 * record['progress']:.0f}%  {note}", file=sys.stderr, flush=True)
+            line = f"{self._title}: {100 * record['progress']:.0f}%  {note}"
+            print(line, file=sys.stderr, flush=True)
 
     def close(self) -> None:
         if self._bar is not None:

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from isthmus.errors import OptionError
 from isthmus.registry import did_you_mean
 
-# What an unset number of epochs aims at: enough steps to converge on little data, few passes over much.
+# What an unset number of epochs aims at: steps enough on little data, few passes over much.
 AIMED_STEPS = 6000
 FEWEST_EPOCHS, MOST_EPOCHS = 10, 100
 
@@ -27,7 +27,7 @@ class TrainingSettings(BaseModel):
         warmup: Share of training in which the learning rate climbs.
         floor: Share of the peak at which the cosine ends.
         clip: Largest norm of the gradient; 0 switches clipping off.
-        patience: Evaluations without a better held-out bound before training stops; 0 never stops early.
+        patience: Evaluations without a better held-out bound until training stops; 0: never.
         evaluations: About how often in a run the held-out bound is measured.
         seed: Of initialisation, order and noise.
         device: auto, cpu, cuda, cuda:1, mps.
@@ -40,7 +40,7 @@ class TrainingSettings(BaseModel):
         tensorboard: Also write TensorBoard events into the run folder.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     epochs: int | None = Field(None, ge=1)
     minutes: float | None = Field(None, gt=0)
@@ -71,8 +71,20 @@ class TrainingSettings(BaseModel):
         return epochs * per_epoch
 
     def steps_per_epoch(self, length: int, processes: int = 1) -> int:
-        """Optimiser steps in one pass over `length` data."""
-        return max(1, length // (self.batch_size * processes))
+        """Optimiser steps in one pass over `length` data, the same for every process."""
+        return length // (self.batch(length, processes) * processes)
+
+    def batch(self, length: int, processes: int = 1) -> int:
+        """Data in a step of one process: the batch size, or a process's share of fewer data.
+
+        Raises:
+            OptionError: There are more processes than data.
+        """
+        if length < processes:
+            raise OptionError(
+                f"{processes} processes cannot share {length} training data: use fewer processes."
+            )
+        return min(self.batch_size, length // processes)
 
 
 def training_settings(**values: Any) -> TrainingSettings:
@@ -83,14 +95,18 @@ def training_settings(**values: Any) -> TrainingSettings:
     """
     for name in values:
         if name not in TrainingSettings.model_fields:
-            raise OptionError(str(did_you_mean("training setting", name, TrainingSettings.model_fields)))
+            known = TrainingSettings.model_fields
+            raise OptionError(str(did_you_mean("training setting", name, known)))
     if values.get("epochs") is not None and values.get("minutes") is not None:
         raise OptionError(
-            f"Both epochs={values['epochs']} and minutes={values['minutes']} were given: choose one budget."
+            f"Both epochs={values['epochs']} and minutes={values['minutes']} were given: "
+            "choose one budget."
         )
     try:
         return TrainingSettings(**values)
     except ValidationError as error:
         first = error.errors()[0]
         name = ".".join(str(part) for part in first["loc"][:1])
-        raise OptionError(f"Training setting {name}={first['input']!r}: {first['msg'].lower()}.") from error
+        raise OptionError(
+            f"Training setting {name}={first['input']!r}: {first['msg'].lower()}."
+        ) from error

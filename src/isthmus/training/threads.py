@@ -1,7 +1,7 @@
 """How many CPU threads a run uses, chosen by measuring.
 
-A small network can be tens of times slower with a second thread on a busy machine, since the threads wait for
-each other at every layer; nobody who sees that blames the thread count.
+A small network can be tens of times slower with a second thread on a busy machine, since the
+threads wait for each other at every layer; nobody who sees that blames the thread count.
 """
 
 from __future__ import annotations
@@ -17,16 +17,20 @@ from torch import nn
 WARM_UP, TIMED, ROUNDS = 1, 3, 3
 # More threads must win by this much: on a shared machine the gain may not last.
 MARGIN = 0.9
+# Another round begins only within this time: a step of a large network says enough in one.
+ENOUGH_SECONDS = 2.0
 
 _measured: dict[tuple[object, ...], int] = {}
 
 
-def choose_threads(step: nn.Module, take: Callable[[nn.Module], None], key: tuple[object, ...]) -> int:
+def choose_threads(
+    step: nn.Module, take: Callable[[nn.Module], None], key: tuple[object, ...]
+) -> int:
     """The number of threads at which `take` runs fastest.
 
-    Counts are measured in turns, several rounds, and judged by their best round, so that a passing load on the
-    machine does not decide. What was measured once for `key` holds for this process: two equal runs get equal
-    counts, hence equal bits.
+    Counts are measured in turns, several rounds, and judged by their best round, so that a passing
+    load on the machine does not decide. What was measured once for `key` holds for this process:
+    two equal runs get equal counts, hence equal bits.
 
     Args:
         step: The training step; a copy of it is run, so nothing of it changes.
@@ -49,8 +53,11 @@ def _candidates() -> list[int]:
 def _fastest(step: nn.Module, take: Callable[[nn.Module], None], counts: list[int]) -> int:
     trial = copy.deepcopy(step)
     best = dict.fromkeys(counts, float("inf"))
+    start = time.perf_counter()
     with torch.random.fork_rng(devices=[]):
-        for _ in range(ROUNDS):
+        for played in range(ROUNDS):
+            if played and time.perf_counter() - start > ENOUGH_SECONDS:
+                break
             for count in counts:
                 with threads(count):
                     best[count] = min(best[count], _seconds(trial, take))

@@ -1,0 +1,88 @@
+"""The verdict: winners, noise, and the figures in its sentences."""
+
+import numpy as np
+import pytest
+
+from isthmus.evaluation.results import ModelResult
+from isthmus.evaluation.verdict import Judged, leads, rank, verdict
+
+
+def result(name, family="learned", latent_dim=16, main=True, errors=None, seeds=None, **metrics):
+    metrics = {"bytes": 4.0 * latent_dim, **metrics}
+    return ModelResult(name, name, family, latent_dim, main, metrics, errors or {}, seeds or {})
+
+
+def judged(value, offset=0.0, spread=1.0, key="r2", **more):
+    """Per-datum errors that share their noise, so that only the offset tells models apart."""
+    noise = np.random.default_rng(0).normal(size=400) * spread
+    own = np.random.default_rng(int(1000 * value)).normal(size=400) * 0.1
+    return Judged(result(f"m{value}", **{key: value}, **more), {key: 5.0 + offset + noise + own})
+
+
+def test_paired_differences_find_a_lead_that_plain_errors_would_miss():
+    a, b = judged(0.90, offset=0.0, spread=3.0), judged(0.89, offset=0.05, spread=3.0)
+    a.result.errors["r2"] = b.result.errors["r2"] = 0.05
+    assert leads(a, b, "r2")
+    assert not leads(Judged(a.result), Judged(b.result), "r2")
+
+
+def test_equal_models_are_within_noise():
+    a, b = judged(0.901), judged(0.900)
+    ranking = rank([b, a], "r2")
+    assert ranking.best.label == "m0.901"
+    assert ranking.within_noise
+
+
+@pytest.mark.parametrize(("second", "sure"), [([0.80, 0.81, 0.79], True), ([0.88, 0.95, 0.80], False)])
+def test_over_seeds_the_spread_between_seeds_decides(second, sure):
+    a = Judged(result("a", r2=0.9, seeds={"r2": [0.90, 0.91, 0.89]}))
+    b = Judged(result("b", r2=float(np.mean(second)), seeds={"r2": second}))
+    assert leads(a, b, "r2") is sure
+
+
+def test_less_is_better_where_the_column_says_so():
+    a, b = Judged(result("a", nll=100.0)), Judged(result("b", nll=90.0))
+    assert rank([a, b], "nll").best.label == "b"
+    assert rank([a, b], "probe") is None
+
+
+PCA_CURVE = np.array([0.0, 0.2, 0.4, 0.6, 0.8, 0.9, 0.95])
+
+
+def findings(*models):
+    return {f.purpose: f for f in verdict([Judged(m) for m in models], PCA_CURVE, 4)}
+
+
+def test_pca_is_enough_where_no_network_beats_it():
+    found = findings(
+        result("pca", "baseline", 4, r2=0.8), result("ae", latent_dim=4, r2=0.79, errors={"r2": 0.001})
+    )
+    need = found["do I need an autoencoder"]
+    assert need.winner == "pca"
+    assert "PCA is enough" in need.text
+
+
+def test_a_network_that_wins_is_told_with_the_size_that_pca_needs():
+    found = findings(
+        result("pca", "baseline", 4, r2=0.8), result("ae", latent_dim=4, r2=0.93, errors={"r2": 0.001})
+    )
+    need = found["do I need an autoencoder"]
+    assert need.winner == "ae"
+    assert "PCA needs 6 dimensions" in need.text
+    assert "0.930" in need.text
+
+
+def test_the_smallest_code_that_keeps_nearly_all():
+    sweep = [
+        result("ae", latent_dim=z, main=z == 8, r2=r2, errors={"r2": 0.0})
+        for z, r2 in ((2, 0.5), (4, 0.88), (8, 0.92))
+    ]
+    assert findings(*sweep)["code size"].winner == "4 dimensions"
+
+
+def test_within_noise_is_said_in_words():
+    found = findings(
+        result("a", probe=0.95, errors={"probe": 0.02}), result("b", probe=0.94, errors={"probe": 0.02})
+    )
+    assert found["features"].within_noise
+    assert "within noise" in found["features"].text
