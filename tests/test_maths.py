@@ -75,3 +75,13 @@ def test_stirling_remainder_does_not_cancel_in_single_precision() -> None:
 
 def test_nats_to_bits() -> None:
     assert maths.nats_to_bits(torch.tensor(3 * math.log(2.0))).item() == pytest.approx(3.0)
+
+
+def test_linear_above_is_exp_and_then_its_tangent() -> None:
+    values = torch.tensor([-3.0, 0.0, 2.0, 2.5, 10.0, 1000.0], dtype=torch.float64, requires_grad=True)
+    mean = maths.linear_above(values, 2.0).exp()
+    tangent = math.exp(2.0) * (1.0 + values.detach() - 2.0)
+    expected = torch.where(values.detach() > 2.0, tangent, values.detach().exp())
+    torch.testing.assert_close(mean.detach(), expected)
+    mean.sum().backward()
+    torch.testing.assert_close(values.grad, values.detach().clamp(max=2.0).exp())

@@ -17,7 +17,7 @@ from isthmus.model import LatentModel
 from isthmus.objectives import Elbo, Objective, Reconstruction
 from isthmus.recipes import Built, build_recipe, recipe_options
 from isthmus.registry import RECIPES, describe, did_you_mean
-from isthmus.store import CONFIG, read_config, save, write_bytes, write_json
+from isthmus.store import CONFIG, WEIGHTS, read_config, save, write_bytes, write_json
 from isthmus.store import load as load_model
 from isthmus.training import (
     HISTORY,
@@ -240,6 +240,10 @@ def _open_folder(folder: Path, run: Run, objective: Objective, resume: bool) -> 
     if folder.exists() and not folder.is_dir():
         raise RunError(f"{folder} is a file, and a run needs a folder: choose another with -o.")
     config = _config(run, objective)
+    for path in (CONFIG, WEIGHTS, HISTORY, CARD, METRICS, LAST):
+        # What a killed process had not finished writing.
+        for left in (folder / path).parent.glob(f".{Path(path).name}.*.tmp"):
+            left.unlink()
     if not (folder / CONFIG).exists():
         save(run.model, folder, **config)
         return False
@@ -248,8 +252,6 @@ def _open_folder(folder: Path, run: Run, objective: Objective, resume: bool) -> 
             f"{folder} holds a run already: add --resume to go on with it, or choose another -o."
         )
     _same(read_config(folder), {**config, "model": describe(run.model)}, folder)
-    for left in (*folder.glob(".*.tmp"), *(folder / LAST).parent.glob(".*.tmp")):
-        left.unlink()
     if (folder / LAST).exists():
         return True
     if read_history(folder / HISTORY):

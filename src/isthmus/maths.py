@@ -46,7 +46,7 @@ def gaussian_kl_standard(mean: Tensor, scale: Tensor) -> Tensor:
     Returns:
         The broadcast shape, nats.
     """
-    return 0.5 * (mean.square() + scale.square() - 1.0) - scale.log()
+    return 0.5 * (torch.addcmul(scale.square(), mean, mean) - 1.0) - scale.log()
 
 
 def gaussian_kl(mean: Tensor, scale: Tensor, other_mean: Tensor, other_scale: Tensor) -> Tensor:
@@ -113,3 +113,11 @@ def nats_to_bits(nats: Tensor) -> Tensor:
 def full_precision(t: Tensor) -> Tensor:
     """bfloat16 and float16 widened to float32: densities are never computed in half precision."""
     return t.float() if t.dtype in (torch.bfloat16, torch.float16) else t
+
+
+def linear_above(values: Tensor, knee: float) -> Tensor:
+    """The logarithm of exp(v) up to `knee` and of its tangent beyond: exp of it grows in a straight line there.
+
+    One continuous derivative; a log-mean far off neither overflows nor loses its gradient.
+    """
+    return torch.where(values > knee, knee + torch.log1p((values - knee).clamp(min=0.0)), values)

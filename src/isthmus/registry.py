@@ -130,7 +130,9 @@ class Part:
         bound = signature.bind_partial(self, *args, **kwargs)
         # A default is written down too: a later version may choose another.
         bound.apply_defaults()
-        object.__setattr__(self, "_given", dict(list(bound.arguments.items())[1:]))
+        named = (p.name for p in signature.parameters.values() if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD))
+        given = {name: bound.arguments[name] for name in list(named)[1:] if name in bound.arguments}
+        object.__setattr__(self, "_given", given)
         return self
 
 

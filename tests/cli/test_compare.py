@@ -30,8 +30,8 @@ def test_a_comparison_from_end_to_end(isthmus, refused, here):
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (["-s", "model.beta=3"], "Did you mean"),
-        (["-s", "model.hidden=8"], "--models pca,vae:hidden="),
+        (["-s", "model.beta=3"], "--models pca,beta-vae:beta=3"),
+        (["-s", "mdoel.beta=3"], "Did you mean 'model'"),
         (["--latent-dims", "2,many"], "--latent-dims='many'"),
         (["--minutes", 1, "--epochs", 2], "one budget"),
         (["--seeds", 0], "--seeds"),

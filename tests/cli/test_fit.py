@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import isthmus as package
 from isthmus.fitting import Run
 
 QUICK = ("--threads", 1, "--epochs", 1, "--device", "cpu", "--hidden", 16, "--latent-dim", 2)
@@ -135,7 +136,8 @@ def test_data_that_cannot_be_used(text, said, refused, here):
 
 def test_ctrl_c_leaves_a_run_that_resumes(here):
     command = ["fit", "digits", "--threads", "1", "--hidden", "8", "-s", "training.log_every=1"]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    source = str(Path(package.__file__).parents[1])
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": source}
     running = subprocess.Popen(
         [sys.executable, "-c", ENTRY, *command, "--epochs", "5000"],
         stderr=subprocess.PIPE,
@@ -145,10 +147,11 @@ def test_ctrl_c_leaves_a_run_that_resumes(here):
     history = here / "runs" / "vae-digits" / "history.jsonl"
     deadline = time.monotonic() + 60
     while not (history.exists() and history.stat().st_size) and time.monotonic() < deadline:
+        assert running.poll() is None
         time.sleep(0.05)
     running.send_signal(signal.SIGINT)
     _, said = running.communicate(timeout=60)
-    assert running.returncode == 130
+    assert running.returncode == 130, said
     last = json.loads(history.read_text().splitlines()[-1])
     (line,) = [line for line in said.splitlines() if line.startswith("stopped")]
     assert line.startswith(f"stopped at step {last['step']}; resume with: isthmus fit digits")

@@ -101,8 +101,10 @@ def test_the_label_is_no_unknown_column(people, table):
 
 
 def test_missing_columns_are_named(people, tmp_path):
-    write_people(tmp_path / "x.csv", ["width", "hieght", "weight", "age"])
-    with pytest.raises(UnknownNameError, match=r"lacks the column 'height'.*Did you mean 'hieght'"):
+    write_people(tmp_path / "x.csv", ["width", "heights", "weight", "age"])
+    with pytest.raises(
+        UnknownNameError, match=r"lacks the column 'height'.*Did you mean 'heights'"
+    ):
         data_for(people, str(tmp_path / "x.csv"))
     write_people(tmp_path / "y.csv", ["width", "age", "shoe"])
     with pytest.raises(UnknownNameError, match=r"lacks 2 of the 4 columns.*'height', 'weight'"):

@@ -18,27 +18,31 @@ def test_free_and_latest_folders(here):
         assert latest_folder("vae-x") == folder
 
 
-def test_what_failed_leaves_nothing(here):
-    with pytest.raises(ZeroDivisionError), clean_start(Path("a/b/run"), Path("last")):
-        Path("a/b/run").mkdir()
-        Path("a/b/run/config.json").touch()
+def fail_in(folder, *files):
+    with clean_start(folder, Path("last")):
+        folder.mkdir(exist_ok=True)
+        for name in files:
+            (folder / name).touch()
         raise ZeroDivisionError
+
+
+def test_what_failed_leaves_nothing(here):
+    with pytest.raises(ZeroDivisionError):
+        fail_in(Path("a/b/run"), "config.json")
     assert list(here.iterdir()) == []
 
 
 def test_what_has_begun_stays(here):
-    with pytest.raises(ZeroDivisionError), clean_start(Path("run"), Path("last")):
-        Path("run").mkdir()
-        Path("run/last").touch()
-        raise ZeroDivisionError
+    with pytest.raises(ZeroDivisionError):
+        fail_in(Path("run"), "config.json", "last")
     assert Path("run/last").exists()
 
 
 def test_what_was_there_stays(here):
     Path("run").mkdir()
     Path("run/mine").touch()
-    with pytest.raises(ZeroDivisionError), clean_start(Path("run"), Path("last")):
-        raise ZeroDivisionError
+    with pytest.raises(ZeroDivisionError):
+        fail_in(Path("run"))
     assert Path("run/mine").exists()
 
 

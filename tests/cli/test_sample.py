@@ -14,8 +14,9 @@ def test_samples_are_the_models_and_repeat_by_seed(digits_run, isthmus, tmp_path
     for name, *options in [("a",), ("b", "--seed", 0), ("c", "--seed", 1)]:
         isthmus("sample", digits_run, "-n", 9, *options, "-o", tmp_path / f"{name}.npy")
     a, b, c = (np.load(tmp_path / f"{name}.npy") for name in "abc")
+    model = Run.read(digits_run).model
     torch.manual_seed(0)
-    np.testing.assert_array_equal(a, Run.read(digits_run).model.sample(9).numpy())
+    np.testing.assert_array_equal(a, model.sample(9).numpy())
     np.testing.assert_array_equal(a, b)
     assert not np.array_equal(a, c)
 
@@ -23,7 +24,8 @@ def test_samples_are_the_models_and_repeat_by_seed(digits_run, isthmus, tmp_path
 def test_pictures(digits_run, isthmus, tmp_path):
     said = isthmus("sample", digits_run, "-o", tmp_path / "x.png").stdout
     assert "64 samples" in said
-    assert Image.open(tmp_path / "x.png").size == (8 * 33 + 1, 8 * 33 + 1)
+    with Image.open(tmp_path / "x.png") as picture:
+        assert picture.size == (8 * 33 + 1, 8 * 33 + 1)
     isthmus("sample", digits_run, "-n", 3, "-o", f"{tmp_path}/x/")
     assert len(list((tmp_path / "x").iterdir())) == 3
 

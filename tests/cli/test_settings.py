@@ -107,7 +107,7 @@ def test_mistakes_say_what_was_meant(text, said):
         ("c.json", "{", "not a readable"),
         ("c.yaml", "just words", "sections"),
         ("c.yaml", "training: 3", "sections"),
-        ("c.ymal", "", "Did you mean '.yaml'"),
+        ("c.tolm", "", "Did you mean '.toml'"),
     ],
 )
 def test_config_files_that_cannot_be_used(name, text, said, tmp_path):

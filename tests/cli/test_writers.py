@@ -19,6 +19,11 @@ IMAGES = Layout("samples", 5, (1, 4, 6), (), images=True)
 GREYS = np.random.default_rng(1).uniform(-0.1, 1.1, (5, 1, 4, 6)).astype(np.float32)
 
 
+def read_picture(path):
+    with Image.open(path) as picture:
+        return np.asarray(picture)
+
+
 def write(path, layout, rows, labels=None, overwrite=False):
     target = Target.at(str(path), overwrite)
     with target.open(layout) as sink:
@@ -52,7 +57,7 @@ def test_tables(layout, labels, tmp_path):
 
 def test_a_grid_holds_every_image_in_its_place(tmp_path):
     write(tmp_path / "x.png", IMAGES, GREYS)
-    grid = np.asarray(Image.open(tmp_path / "x.png"))
+    grid = read_picture(tmp_path / "x.png")
     zoom = 5  # the tile of 4 x 6 is enlarged to about 32
     assert grid.shape == (2 * (4 * zoom + 1) + 1, 3 * (6 * zoom + 1) + 1)
     expected = np.rint(np.clip(GREYS[4, 0], 0, 1) * 255)
@@ -67,14 +72,14 @@ def test_a_folder_of_pictures(name, tmp_path):
     assert [f.name for f in files] == [f"0000{i}.png" for i in range(5)]
     for file, grey in zip(files, GREYS, strict=True):
         expected = np.rint(np.clip(grey[0], 0, 1) * 255)
-        np.testing.assert_array_equal(np.asarray(Image.open(file)), expected)
+        np.testing.assert_array_equal(read_picture(file), expected)
 
 
 def test_colours(tmp_path):
     layout = Layout("samples", 2, (3, 4, 4), (), images=True)
     colours = np.random.default_rng(1).uniform(size=(2, 3, 4, 4)).astype(np.float32)
     write(tmp_path / "p", layout, colours)
-    found = np.asarray(Image.open(tmp_path / "p" / "00001.png"))
+    found = read_picture(tmp_path / "p" / "00001.png")
     np.testing.assert_array_equal(found, np.rint(np.moveaxis(colours[1], 0, -1) * 255))
 
 
@@ -83,9 +88,14 @@ def test_nothing_half_written_is_left(name, tmp_path):
     layout = IMAGES if name in ("x.png", "x/") else BARE
     rows = GREYS if layout is IMAGES else ROWS
     target = Target.at(f"{tmp_path}/new/folder/{name}")
-    with pytest.raises(ZeroDivisionError), target.open(layout) as sink:
-        sink.write(rows[:2])
-        raise ZeroDivisionError
+
+    def fail_halfway():
+        with target.open(layout) as sink:
+            sink.write(rows[:2])
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail_halfway()
     assert list(tmp_path.iterdir()) == []
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from joblib.externals.loky import get_reusable_executor
 from sklearn.compose import ColumnTransformer
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
@@ -90,6 +91,7 @@ def test_grid_search_in_processes_equals_one_process() -> None:
     alone, together = (
         GridSearchCV(quick, grid, cv=2, n_jobs=jobs, error_score="raise").fit(X) for jobs in (1, 2)
     )
+    get_reusable_executor().shutdown(wait=True)
     np.testing.assert_array_equal(
         alone.cv_results_["mean_test_score"], together.cv_results_["mean_test_score"]
     )

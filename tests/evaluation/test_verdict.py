@@ -50,7 +50,7 @@ PCA_CURVE = np.array([0.0, 0.2, 0.4, 0.6, 0.8, 0.9, 0.95])
 
 
 def findings(*models):
-    return {f.purpose: f for f in verdict([Judged(m) for m in models], PCA_CURVE, 4)}
+    return {f.purpose: f for f in verdict([Judged(m) for m in models], PCA_CURVE, True)}
 
 
 def test_pca_is_enough_where_no_network_beats_it():

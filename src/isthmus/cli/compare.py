@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -67,8 +67,7 @@ def compare(
     from isthmus.report import write_report
     from isthmus.training import ProgressBar
 
-    settings = gather(data, {**flags, "minutes": minutes}, sets, config)
-    refuse_model_options(settings.model)
+    settings = gather(data, {**flags, "minutes": minutes}, sets, config, one_model=False)
     source = load_data(data, settings.data)
     folder = _folder(output, source.spec.name, overwrite)
     for text in source.notes:
@@ -92,21 +91,6 @@ def compare(
         click.echo("stopped; the comparison is not complete and has no report", err=True)
         sys.exit(INTERRUPTED)
     _show(comparison, folder)
-
-
-def refuse_model_options(given: Mapping[str, Any]) -> None:
-    """Options of one model belong to its name.
-
-    Raises:
-        OptionError: There are some.
-    """
-    from isthmus.errors import OptionError
-
-    for key, value in given.items():
-        raise OptionError(
-            f"model.{key} is an option of one model, and compare trains several: give it with the "
-            f"model, as in --models pca,vae:{key}={value}."
-        )
 
 
 def _folder(output: str | None, name: str, overwrite: bool) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -100,16 +101,13 @@ def _is_finished(folder: Path) -> bool:
 
     try:
         with safe_open(folder / LAST, "pt") as file:
-            state = json.loads(file.metadata()["state"])
-        return bool(state["position"]["finished"])
+            return bool(json.loads(file.metadata()["position"])["finished"])
     except (SafetensorError, OSError, KeyError, TypeError, ValueError):
         return False
 
 
 def _stopped(folder: Path, arguments: Sequence[str]) -> None:
     """Say where an interrupted run stands and how it goes on, and end."""
-    import shlex
-
     from isthmus.training import HISTORY, LAST, read_history
 
     if not (folder / LAST).exists():
@@ -136,6 +134,7 @@ def _say_end(run: Run, folder: Path, data: str, finished: bool) -> None:
         wrote(folder, f"{run.recipe} on {run.spec.name}, {steps:,} steps")
     if losses:
         click.echo(f"held-out loss {min(losses):.4f} nats per datum")
-    picture = run.spec.kind == "image"
-    click.echo(f"Next: isthmus encode {folder} {data} -o codes.npy")
-    click.echo(f"      isthmus sample {folder} -n 64 -o samples.{'png' if picture else 'csv'}")
+    place = shlex.quote(str(folder))
+    suffix = "png" if run.spec.kind == "image" else "csv"
+    click.echo(f"Next: isthmus encode {place} {shlex.quote(data)} -o codes.npy")
+    click.echo(f"      isthmus sample {place} -n 64 -o samples.{suffix}")

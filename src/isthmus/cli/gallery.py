@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +13,12 @@ import torch
 from torch import Tensor
 
 from isthmus.data import Batch, Source
+from isthmus.evaluation.compare import SHOWN_CODES, shown_of
 from isthmus.evaluation.measure import LOG2, principal_plane
 from isthmus.fitting import Run
 from isthmus.report import run_report
 
 REPORT = "report.html"
-SHOWN = 10
-SHOWN_CODES = 1000
 
 
 def write_run_report(run: Run, folder: Path, source: Source | None) -> Path:
@@ -29,7 +30,9 @@ def write_run_report(run: Run, folder: Path, source: Source | None) -> Path:
         source: The data that the run was trained on; None leaves the pictures of data out.
     """
     arrays: dict[str, Any] = {} if source is None else held_out_arrays(run, source)
-    return run_report(run, arrays, folder / REPORT)
+    # As they read from config.json, so that the report of a run is the same when it is drawn again.
+    stored = replace(run, options=json.loads(json.dumps(run.options)))
+    return run_report(stored, arrays, folder / REPORT)
 
 
 def held_out_arrays(run: Run, source: Source, seed: int = 0) -> dict[str, Any]:
@@ -38,13 +41,14 @@ def held_out_arrays(run: Run, source: Source, seed: int = 0) -> dict[str, Any]:
     device = next(model.parameters()).device
     held_out = first(run.split.of(source)[2].chunks(SHOWN_CODES), SHOWN_CODES)
     x = held_out.x.to(device)
+    shown = shown_of(run.spec)
     with torch.random.fork_rng(), torch.no_grad():
         torch.manual_seed(seed)
         codes = _array(model.encode(x)).reshape(len(x), -1)
         arrays = {
-            "originals": _array(x[:SHOWN]),
-            "reconstructions": _array(model.reconstruct(x[:SHOWN])),
-            "samples": _array(model.sample(SHOWN)),
+            "originals": _array(x[:shown]),
+            "reconstructions": _array(model.reconstruct(x[:shown])),
+            "samples": _array(model.sample(4 * shown)),
             "codes": principal_plane(codes.astype(np.float64)).astype(np.float32),
         }
         if model.posterior.has_density:

@@ -72,7 +72,9 @@ def data_for(run: Run, data: str, label: str | None = None, image_size: str | No
             options["kind"], options["grey"] = None, spec.shape[0] == 1
         elif path.is_file() and path.name.lower().endswith(TABLES):
             options["columns"], notes = run_columns(spec, path, label)
-    source = load(data, **{k: v for k, v in options.items() if v is not None})
+    given = {k: v for k, v in options.items() if v is not None}
+    # Named data sets are never that small, and take no such option.
+    source = load(data, **given) if data in DATASETS else load(data, min_rows=1, **given)
     _check_shape(source.spec, run, data)
     factor, unit_notes = unit_factor(source, spec, is_array=data.lower().endswith((".npy", ".npz")))
     return Given(source, factor, (*source.notes, *notes, *unit_notes))
@@ -88,7 +90,7 @@ def read_codes(run: Run, codes: str) -> Source:
     columns = None
     if codes.lower().endswith(TABLES):
         columns = [f"z{i}" for i in range(width)]
-    source = load(codes, kind="table", columns=columns)
+    source = load(codes, kind="table", columns=columns, min_rows=1)
     if source.spec.shape != (width,):
         raise DataError(
             f"{codes} holds codes of {source.spec.size} numbers, and the run {run.folder} expects "
@@ -118,7 +120,8 @@ def run_columns(
             f"{shown}. It has: {', '.join(found)}."
         )
     if missing:
-        near = str(did_you_mean(f"column of {path}:", missing[0], found)).partition(".")[2]
+        said = str(did_you_mean("column", missing[0], found))
+        near = said.removeprefix(f"Unknown column {missing[0]!r}.")
         raise UnknownNameError(
             f"{path} lacks the column {missing[0]!r} that the run was trained on.{near}"
         )

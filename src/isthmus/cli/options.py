@@ -93,9 +93,3 @@ device_option = click.option(
 seed_option = click.option(
     "--seed", type=click.IntRange(0), default=0, help="The same seed, the same result. [default: 0]"
 )
-mode_option = click.option(
-    "--mode",
-    default="mean",
-    metavar="mean|sample|argmax",
-    help="What to take of it. [default: mean]",
-)

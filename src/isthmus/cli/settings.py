@@ -65,7 +65,12 @@ class Settings:
 
 
 def gather(
-    data: str, flags: Mapping[str, Any], sets: Sequence[str] = (), config: str | None = None
+    data: str,
+    flags: Mapping[str, Any],
+    sets: Sequence[str] = (),
+    config: str | None = None,
+    *,
+    one_model: bool = True,
 ) -> Settings:
     """Settings from all that was given.
 
@@ -74,6 +79,7 @@ def gather(
         flags: By name; those that are None were not given.
         sets: "section.key=value".
         config: A file with the sections data, model and training.
+        one_model: Whether there is one model that the section model speaks of.
 
     Raises:
         UnknownNameError: A section, key or recipe that there is not.
@@ -83,6 +89,8 @@ def gather(
     layers += [_from_set(text) for text in sets]
     layers.append(_from_flags(flags))
     merged = merge(layers)
+    if not one_model:
+        _refuse_model(merged["model"])
     recipe = values.word("model.recipe", merged["model"].pop("recipe", DEFAULT_RECIPE))
     defaults = recipe_options(RECIPES[recipe].name)
     model = {key: _MODEL.get(key, values.like(default)) for key, default in defaults.items()}
@@ -189,6 +197,14 @@ def _from_flags(flags: Mapping[str, Any]) -> Layer:
     for name, value in given.items():
         layer[FLAGS[name]][name] = value
     return layer
+
+
+def _refuse_model(given: Mapping[str, Any]) -> None:
+    for key, value in given.items():
+        raise OptionError(
+            f"model.{key} is an option of one model, and compare trains several: give it with its "
+            f"name, as in --models pca,beta-vae:{key}={value}."
+        )
 
 
 def _own_options(data: str) -> dict[str, Callable[[str, Any], Any]]:

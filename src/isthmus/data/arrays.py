@@ -76,8 +76,8 @@ def form_of(x: Tensor, kind: str, support: str | None, *, whole: bool = True) ->
     return form if support is None else form._replace(support=support)
 
 
-def check_array(array: np.ndarray, where: str) -> None:
-    """Raise a `DataError` unless there are at least 3 data of numbers, of 2 to 4 axes."""
+def check_array(array: np.ndarray, where: str, least: int) -> None:
+    """Raise a `DataError` unless there are at least `least` data of numbers, of 2 to 4 axes."""
     if array.dtype.kind not in "biuf":
         raise DataError(
             f"{where} holds {_type_name(array)}, where numbers belong{_first_text(array)}; "
@@ -90,7 +90,7 @@ def check_array(array: np.ndarray, where: str) -> None:
             "reshape it, for instance "
             "with x.reshape(-1, 1)."
         )
-    check_rows(len(array), where)
+    check_rows(len(array), where, least)
     if array.size == 0:
         raise DataError(
             f"{where} has shape {array.shape}, so a row has no columns; expected at least one."
@@ -236,7 +236,7 @@ def from_array(
         notes: What was handled before.
         test_from: Row where the data set's own test part begins.
     """
-    check_array(array, where)
+    check_array(array, where, request.min_rows)
     kind = _kind_of(array, request, where)
     labels, classes = beside_labels(request, len(array), where, classes)
     if kind != "image":
@@ -273,7 +273,7 @@ def from_array(
 def stream_npy(path: Path, mapped: np.memmap[Any, Any], request: Request) -> Source:
     """A streamed source from a `.npy` file that numpy has mapped."""
     where = str(path)
-    check_array(mapped, where)
+    check_array(mapped, where, request.min_rows)
     request.allow("an array that is streamed", [])
     if not mapped.flags.c_contiguous:
         raise DataError(

@@ -17,15 +17,14 @@ _SUPPORTS = {
 }
 
 
-def check_rows(n: int, where: str) -> None:
-    """Raise a `DataError` for fewer than 3 rows."""
+def check_rows(n: int, where: str, least: int = MINIMUM_ROWS) -> None:
+    """Raise a `DataError` for fewer rows than `least`."""
     if n == 0:
-        raise DataError(f"{where} is empty: it has no rows; expected at least {MINIMUM_ROWS}.")
-    if n < MINIMUM_ROWS:
+        raise DataError(f"{where} is empty: it has no rows; expected at least {least}.")
+    if n < least:
         raise DataError(
-            f"{where} has {'one row' if n == 1 else f'{n} rows'}; at least {MINIMUM_ROWS} are "
-            "needed, one each to "
-            "train on, to validate and to test."
+            f"{where} has {'one row' if n == 1 else f'{n} rows'}; at least {least} are "
+            "needed, one each to train on, to validate and to test."
         )
 
 

@@ -59,11 +59,11 @@ def fetch(remote: Remote, folder: Path) -> Path:
         return path
     partial: Path | None = None
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=folder, prefix=".partial-", delete=False) as file:
-            partial = Path(file.name)
+        with urllib.request.urlopen(remote.url, timeout=_TIMEOUT) as answer:
+            folder.mkdir(parents=True, exist_ok=True)
             digest = hashlib.md5(usedforsecurity=False)
-            with urllib.request.urlopen(remote.url, timeout=_TIMEOUT) as answer:
+            with tempfile.NamedTemporaryFile(dir=folder, prefix=".partial-", delete=False) as file:
+                partial = Path(file.name)
                 while block := answer.read(_BLOCK):
                     digest.update(block)
                     file.write(block)

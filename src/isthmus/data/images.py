@@ -189,7 +189,7 @@ def load_folder(folder: Path, request: Request) -> Source:
         raise DataError(
             f"{folder} holds no {', '.join(SUFFIXES)} files, so it is no folder of images."
         )
-    check_rows(len(files), str(folder))
+    check_rows(len(files), str(folder), request.min_rows)
     survey = _survey(files)
     sizes = [size for _, size in survey]
     size = _common_size(files, sizes, as_size(request.image_size))

@@ -22,6 +22,7 @@ from isthmus.data.named import DATASETS
 from isthmus.data.request import Request
 from isthmus.data.source import Source
 from isthmus.data.sparse import from_sparse
+from isthmus.data.splits import MINIMUM_ROWS
 from isthmus.data.tables import from_arrow
 from isthmus.errors import DataError, OptionError
 
@@ -40,6 +41,7 @@ def load(
     name: str | None = None,
     folder: str | os.PathLike[str] | None = None,
     max_bytes: int = 2**30,
+    min_rows: int = MINIMUM_ROWS,
     **options: Any,
 ) -> Source:
     """A source of data from whatever holds them.
@@ -61,6 +63,7 @@ def load(
         name: What the data are called in reports.
         folder: Where the files of a named data set are.
         max_bytes: What is larger than this in memory is streamed from its file.
+        min_rows: The fewest data that will do; three can be split to train on.
         options: Of a named data set, such as n= and seed= for "shapes".
 
     Returns:
@@ -72,7 +75,17 @@ def load(
         UnknownNameError: A kind, support or column that is not known.
     """
     request = Request(
-        kind, support, label, labels, columns, tuple(drop), image_size, grey, name, max_bytes
+        kind,
+        support,
+        label,
+        labels,
+        columns,
+        tuple(drop),
+        image_size,
+        grey,
+        name,
+        max_bytes,
+        min_rows,
     )
     if isinstance(what, str) and what in DATASETS:
         request.allow("named data sets", [])

@@ -6,12 +6,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
+from isthmus.data.splits import MINIMUM_ROWS
 from isthmus.errors import OptionError
 from isthmus.registry import did_you_mean
 
 KINDS = ("table", "image", "counts")
 SUPPORTS = ("real", "unit", "binary", "count")
-_ALWAYS = frozenset({"kind", "support", "name", "max_bytes", "labels"})
+_ALWAYS = frozenset({"kind", "support", "name", "max_bytes", "min_rows", "labels"})
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,7 @@ class Request:
     grey: bool | None = None
     name: str | None = None
     max_bytes: int = 2**30
+    min_rows: int = MINIMUM_ROWS
 
     def __post_init__(self) -> None:
         if self.kind is not None and self.kind not in KINDS:

@@ -92,7 +92,7 @@ def from_sparse(matrix: Any, request: Request, where: str) -> Source:
     """
     if matrix.ndim != 2:
         raise DataError(f"{where} has shape {matrix.shape}; expected a sparse matrix of two axes.")
-    check_rows(matrix.shape[0], where)
+    check_rows(matrix.shape[0], where, request.min_rows)
     if not matrix.shape[1]:
         raise DataError(f"{where} has no columns; expected at least one.")
     matrix = matrix.tocsr().astype(np.float32)

@@ -119,7 +119,7 @@ def from_arrow(table: Any, request: Request, where: str, notes: tuple[str, ...] 
     Raises:
         DataError: A column holds something else than numbers, or a value is missing.
     """
-    check_rows(len(table), where)
+    check_rows(len(table), where, request.min_rows)
     selection = select(table.schema, request, where)
     _check_numbers(table.schema, selection, lambda c: table.column(c), where)
     classes = None
@@ -152,7 +152,7 @@ def load_parquet(path: Path, request: Request) -> Source:
     except (pa.ArrowException, OSError) as error:
         raise unreadable(path, "Parquet", error) from error
     where, n = str(path), file.metadata.num_rows
-    check_rows(n, where)
+    check_rows(n, where, request.min_rows)
     selection = select(schema, request, where)
     groups = [g for g in range(file.num_row_groups) if file.metadata.row_group(g).num_rows]
 

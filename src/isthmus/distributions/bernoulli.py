@@ -42,7 +42,8 @@ class Bernoulli(EventDistribution):
         return self.logits.sigmoid() * (-self.logits).sigmoid()
 
     def log_prob(self, value: Tensor) -> Tensor:
-        logits, value = torch.broadcast_tensors(self.logits, value.to(self.logits.dtype))
+        value = value.to(self.logits.dtype)
+        logits, value = torch.broadcast_tensors(self.logits, value)
         return -self._sum(F.binary_cross_entropy_with_logits(logits, value, reduction="none"))
 
     def entropy(self) -> Tensor:

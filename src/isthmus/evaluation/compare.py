@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from isthmus.data import Resident, Scaling, Source, load
+from isthmus.data import DataSpec, Resident, Scaling, Source, load
 from isthmus.errors import DataError, OptionError
 from isthmus.evaluation.candidates import Candidate, classical, learned
 from isthmus.evaluation.lineup import Entry, line_up
@@ -29,8 +29,9 @@ from isthmus.version import __version__
 IMPORTANCE_SAMPLES = 500
 # A comparison is of data in memory; of more than this many, a seeded part stands for all.
 MOST_ROWS = 60_000
-# Held-out data that pictures show.
-SHOWN = 10
+# Held-out data that a report shows: few images, and enough rows to speak of columns.
+SHOWN = {"image": 10}
+SHOWN_ROWS = 200
 SHOWN_CODES = 1000
 
 SAMPLING = (
@@ -99,18 +100,20 @@ def compare(
         for repeat in range(repeats):
             if entry.learned:
                 done += 1
-                say(f"training {entry.label}, {done} of {trainings}")
+                say(f"training {entry.label} at {entry.latent_dim} dimensions, {done} of {trainings}")
+            else:
+                say(f"fitting {entry.label} at {entry.latent_dim} dimensions")
             candidate = _candidate(entry, stage, repeat, samples, settings, watch)
             answers.append(measure(candidate, stage.question))
         result = _result(entry, candidate, answers)
         results.append(result)
         judged.append(Judged(result, answers[0].per_datum))
         if entry.main:
-            arrays.update(_pictures(entry.label, answers[0]))
+            arrays.update(_pictures(entry.label, answers[0], shown_of(source.spec)))
     comparison = Comparison(
         spec=source.spec,
         results=results,
-        findings=verdict(judged, pca_curve(stage), main),
+        findings=verdict(judged, pca_curve(stage), stage.question.units.countable),
         protocol=_protocol(stage, main, seeds, samples, settings),
         notes=sorted({*source.notes, *stage.notes}),
         arrays=arrays,
@@ -223,8 +226,8 @@ def _result(entry: Entry, candidate: Candidate, answers: list[Answers]) -> Model
     return result
 
 
-def _pictures(label: str, answers: Answers) -> dict[str, np.ndarray]:
-    most = {"reconstructions": SHOWN, "samples": 4 * SHOWN, "codes": SHOWN_CODES}
+def _pictures(label: str, answers: Answers, shown: int) -> dict[str, np.ndarray]:
+    most = {"reconstructions": shown, "samples": 4 * shown, "codes": SHOWN_CODES}
     return {
         f"{kind}/{label}": array[: most.get(kind, len(array))] for kind, array in answers.arrays.items()
     }
@@ -232,10 +235,15 @@ def _pictures(label: str, answers: Answers) -> dict[str, np.ndarray]:
 
 def _shown(stage: Stage) -> dict[str, np.ndarray]:
     question = stage.question
-    arrays: dict[str, np.ndarray] = {"originals": question.clean[:SHOWN].astype(np.float32)}
+    arrays: dict[str, np.ndarray] = {"originals": question.clean[: shown_of(stage.source.spec)].astype(np.float32)}
     if question.test_labels is not None:
         arrays["labels"] = question.test_labels[:SHOWN_CODES]
     return arrays
+
+
+def shown_of(spec: DataSpec) -> int:
+    """How many data of this kind a report shows."""
+    return SHOWN.get(spec.kind, SHOWN_ROWS)
 
 
 def pca_curve(stage: Stage) -> np.ndarray:

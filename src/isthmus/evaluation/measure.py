@@ -152,6 +152,8 @@ def _samples(candidate: Candidate, question: Question, answers: Answers) -> None
 def _features(candidate: Candidate, question: Question, codes: Floats, answers: Answers) -> None:
     if candidate.density is not None or candidate.family == "learned":
         answers.values["active"] = Estimate(float(active_units(codes).sum()), math.nan)
+    else:
+        answers.why_missing["active"] = f"the codes of {candidate.name} have no scale to judge by"
     answers.arrays["codes"] = principal_plane(codes).astype(np.float32)
     if question.train_labels is None or question.test_labels is None:
         answers.why_missing["probe"] = "the data have no labels"

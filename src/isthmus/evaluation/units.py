@@ -43,6 +43,11 @@ class Units:
         return cls(spec, round(spec.unit) + 1 if spec.unit > 1.0 else 0)
 
     @property
+    def countable(self) -> bool:
+        """Whether a datum is one of countably many, so that its negative log-likelihood is a number of bits."""
+        return bool(self.levels) or self.spec.support in COUNTABLE
+
+    @property
     def log_cells(self) -> float:
         """Nats to add to a negative log density so that it bounds the nats of the data themselves."""
         return self.spec.size * math.log(self.levels) if self.levels else 0.0
@@ -75,6 +80,7 @@ class Units:
         return np.clip(u, low, high) if low is not None else u
 
 
+COUNTABLE = frozenset({"binary", "count", "category"})
 # Lowest and highest value, and the step between values, of one element of each bounded support.
 SETTLED: dict[str, tuple[float | None, float | None, float]] = {
     "unit": (0.0, 1.0, 0.0),

@@ -14,6 +14,8 @@ from isthmus.evaluation.units import Floats
 
 # A lead of fewer standard errors than this is within noise.
 SIGMAS = 2.0
+# Samples that a classifier tells from real data better than this convince nobody.
+CONVINCING = 0.95
 BETTER = {column.key: column.better for column in COLUMNS}
 
 
@@ -45,20 +47,20 @@ class Ranking:
         return self.models[0].result
 
 
-def verdict(judged: Sequence[Judged], pca_curve: Floats, latent_dim: int) -> list[Finding]:
+def verdict(judged: Sequence[Judged], pca_curve: Floats, countable: bool) -> list[Finding]:
     """One finding for each purpose that the figures can speak of.
 
     Args:
         judged: All models, those of the sweep over sizes too.
         pca_curve: Held-out R² of PCA with 0, 1, 2, ... components.
-        latent_dim: Z of the main table.
+        countable: The data are whole values, so that a likelihood is a number of bits.
     """
     main = [j for j in judged if j.result.main]
     findings = [
         _need(main, pca_curve),
         _plain_or_variational(main),
-        _compress(main),
-        _code_size(judged, pca_curve, latent_dim),
+        _compress(main, countable),
+        _code_size(judged, pca_curve),
         _generate(main),
         _features(main),
         _anomalies(main),
@@ -148,7 +150,7 @@ def _plain_or_variational(main: Sequence[Judged]) -> Finding | None:
     return Finding("a plain or a variational one", winner, f"{price}{subject}. {advice}", close)
 
 
-def _compress(main: Sequence[Judged]) -> Finding | None:
+def _compress(main: Sequence[Judged], countable: bool) -> Finding | None:
     ranking = rank(main, "r2")
     if ranking is None:
         return None
@@ -160,12 +162,13 @@ def _compress(main: Sequence[Judged]) -> Finding | None:
     lossless = rank(main, "nll")
     if lossless is not None:
         tightest = lossless.best
-        bits = tightest.metrics["nll"] / math.log(2.0)
-        text += f" Of those with a likelihood {tightest.label} describes a datum in fewest bits: {bits:.0f}."
+        nll = tightest.metrics["nll"]
+        text += f" Of those with a likelihood {tightest.label} gives held-out data the highest: NLL {nll:.1f} nats"
+        text += f", {nll / math.log(2.0):.0f} bits to store a datum exactly." if countable else "."
     return Finding("compress", best.label, text, ranking.within_noise)
 
 
-def _code_size(judged: Sequence[Judged], pca_curve: Floats, latent_dim: int) -> Finding | None:
+def _code_size(judged: Sequence[Judged], pca_curve: Floats) -> Finding | None:
     """How small may the code be?"""
     sweep = sorted(
         (j.result for j in judged if j.result.name == "ae"), key=lambda result: result.latent_dim
@@ -194,8 +197,8 @@ def _generate(main: Sequence[Judged]) -> Finding | None:
         f"A classifier tells {best.label}'s samples from held-out data with AUC {found:.3f}"
         f"{_error(best, 'sample_auc', 3)} (0.5 would be not at all){_next(ranking, 'sample_auc', 3)}."
     )
-    if found > 0.9:
-        text += " None is hard to tell from real data: a larger or more fitting model is needed to generate."
+    if found > CONVINCING:
+        return Finding("generate", "", f"No model's samples pass for real. {text}", ranking.within_noise)
     return Finding("generate", best.label, text, ranking.within_noise)
 
 

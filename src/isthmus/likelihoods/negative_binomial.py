@@ -8,8 +8,9 @@ from typing import ClassVar, final
 from torch import Tensor
 
 from isthmus.distributions.negative_binomial import NegativeBinomial
-from isthmus.likelihoods.base import LIKELIHOODS, OneParameter
+from isthmus.likelihoods.base import LARGEST_LOG, LIKELIHOODS, OneParameter
 from isthmus.likelihoods.scale import SharedScale
+from isthmus.maths import linear_above
 
 
 @final
@@ -42,5 +43,6 @@ class NegativeBinomialLikelihood(OneParameter):
         )
 
     def forward(self, parameters: Tensor) -> NegativeBinomial:
-        """Log-means (S, B, 1, *D) -> batch (S, B), event D."""
-        return NegativeBinomial(self._only(parameters), self.inverse_dispersion(), len(self.shape))
+        """(S, B, 1, *D), log-means as far as counts go -> batch (S, B), event D."""
+        log_mean = linear_above(self._only(parameters), LARGEST_LOG)
+        return NegativeBinomial(log_mean, self.inverse_dispersion(), len(self.shape))

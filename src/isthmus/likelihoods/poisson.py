@@ -7,7 +7,8 @@ from typing import ClassVar, final
 from torch import Tensor
 
 from isthmus.distributions.poisson import Poisson
-from isthmus.likelihoods.base import LIKELIHOODS, OneParameter
+from isthmus.likelihoods.base import LARGEST_LOG, LIKELIHOODS, OneParameter
+from isthmus.maths import linear_above
 
 
 @final
@@ -23,5 +24,5 @@ class PoissonLikelihood(OneParameter):
     supports: ClassVar[tuple[str, ...]] = ("count",)
 
     def forward(self, parameters: Tensor) -> Poisson:
-        """Log-rates (S, B, 1, *D) -> batch (S, B), event D."""
-        return Poisson(self._only(parameters), len(self.shape))
+        """(S, B, 1, *D), log-rates as far as counts go -> batch (S, B), event D."""
+        return Poisson(linear_above(self._only(parameters), LARGEST_LOG), len(self.shape))

@@ -92,7 +92,5 @@ class Objective(Part, nn.Module, ABC):
     def weigh(self, terms: dict[str, Tensor], critics: dict[str, Tensor] | None = None) -> Loss:
         """The mean over data of the weighted sum of per-datum `terms` (B,), with the critics' own losses."""
         beta = self.beta(self.progress) if self.training else self.beta.final_value
-        parts = [
-            beta * term.mean() if name in self.weighted else term.mean() for name, term in terms.items()
-        ]
-        return Loss(torch.stack(parts).sum() if len(parts) > 1 else parts[0], terms, critics or {})
+        parts = [beta * term if name in self.weighted else term for name, term in terms.items()]
+        return Loss(sum(parts[1:], parts[0]).mean(), terms, critics or {})

@@ -56,8 +56,8 @@ class WarmUp(Schedule):
         self.share = float(share)
 
     def forward(self, progress: Tensor) -> Tensor:
-        climbed = (progress / max(self.share, 1e-12)).clamp(max=1.0)
-        return self.start + (self.final_value - self.start) * climbed
+        climbed = (progress * (1.0 / max(self.share, 1e-12))).clamp(max=1.0)
+        return climbed * (self.final_value - self.start) + self.start
 
 
 @final

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from isthmus.report import svg
 from isthmus.report.examples import say_samples
 from isthmus.report.figure import Figure, Floats, Panel, Subject, chart, evenly, padded
-from isthmus.report.words import counted, fixed
+from isthmus.report.words import counted, fixed, short
 
 MOST_COLUMNS = 12
 MOST_POINTS = 800
@@ -119,14 +119,12 @@ def say_parity(near: dict[str, float], unit: str) -> str:
     """What the reconstructions show here."""
     best = min(near, key=lambda label: near[label])
     worst = max(near, key=lambda label: near[label])
+    if len(near) == 1:
+        return f"{best}'s values are off by {fixed(near[best], 2)} {unit} (root mean square)."
     said = (
         f"{best} comes nearest: values are off by {fixed(near[best], 2)} {unit} (root mean square)"
     )
-    return (
-        f"{said}; {worst} is furthest off, by {fixed(near[worst], 2)}."
-        if best != worst
-        else f"{said}."
-    )
+    return f"{said}; {worst} is furthest off, by {fixed(near[worst], 2)}."
 
 
 def _draw_parity(
@@ -190,11 +188,6 @@ def say_columns(r2: dict[str, Floats], names: list[str]) -> str:
     )
 
 
-def short(name: str) -> str:
-    """A column's name, cut to fit beside a plot."""
-    return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…"
-
-
 def _draw_r2(
     r2: dict[str, Floats], names: list[str], subject: Subject, size: svg.Point
 ) -> list[Markup]:
@@ -207,7 +200,7 @@ def _draw_r2(
     for i, name in enumerate(names):
         y = plot.y(i)
         parts.append(svg.segment(plot.x.start, y, plot.x.end, y, "grid"))
-        parts.append(svg.text(plot.x.start - 10, y + 4, short(name), "tick", "end"))
+        parts.append(svg.text(plot.x.start - 10, y + 4, short(name, LONGEST_NAME), "tick", "end"))
     for tick in plot.x.ticks(4):
         parts.append(svg.text(plot.x(tick), height - 20, svg.tick_text(tick), "tick", "middle"))
     parts.append(svg.text(plot.x.end, height - 4, "R², held-out", "label", "end"))
@@ -269,7 +262,7 @@ def _draw_ranges(real: Floats, made: Floats, columns: Columns, label: str, tone:
         parts.append(svg.segment(x, 4, x, size[1] - 38, "grid"))
         parts.append(svg.text(x, size[1] - 22, svg.tick_text(tick), "tick", "middle"))
     for i, name in enumerate(columns.names):
-        parts.append(svg.text(98, plot.y(i + 0.5) + 4, short(name), "tick", "end"))
+        parts.append(svg.text(98, plot.y(i + 0.5) + 4, short(name, LONGEST_NAME), "tick", "end"))
         for (low, middle, high), shift, look in zip(
             (q[:, i] for q in quantiles), (-6, 1), ("bar real", f"bar {tone}"), strict=True
         ):

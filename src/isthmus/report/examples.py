@@ -10,7 +10,7 @@ from markupsafe import Markup
 from isthmus.report.figure import Figure, Floats, Panel, Subject
 from isthmus.report.pictures import img, opaque, sheet, shrink, signed
 from isthmus.report.table import metric
-from isthmus.report.words import counted, fixed, percent
+from isthmus.report.words import fixed, listed, percent
 
 SHOWN = 12
 SHEET_COLUMNS = 8
@@ -29,7 +29,7 @@ def image_reconstructions(subject: Subject) -> Figure | None:
     small = small[:n]
     side = max(small.shape[2:])
     pairs = [(label, shrink(r[:n])) for label, r in found]
-    errors = {label: r - small for label, r in pairs}
+    errors = {label: np.nan_to_num(r - small) for label, r in pairs}
     mean = {label: float(np.abs(e).mean()) for label, e in errors.items()}
     full = error_scale(errors)
     panels = [
@@ -66,9 +66,14 @@ def affordable(images: Floats, models: int, wanted: int) -> int:
     return max(1, min(wanted, PIXELS // (each * max(models, 1))))
 
 
+def whole_rows(n: int) -> int:
+    """As many of n images as fill rows of a sheet."""
+    return n - n % SHEET_COLUMNS if n > SHEET_COLUMNS else n
+
+
 def error_scale(errors: Mapping[str, Floats]) -> float:
     """The error drawn in full colour: exceeded by one pixel of a hundred, all models together."""
-    every = np.concatenate([np.abs(np.nan_to_num(e)).ravel() for e in errors.values()])
+    every = np.concatenate([np.abs(e).ravel() for e in errors.values()])
     return max(float(np.quantile(every, 0.99)), 1e-3)
 
 
@@ -129,10 +134,7 @@ def say_samples(subject: Subject, labels: list[str]) -> str:
     """What the samples show here: how well a classifier tells them from the data."""
     by_label = {label: auc for label in labels if (auc := _auc(subject, label)) is not None}
     if not by_label:
-        return (
-            f"{counted(len(labels), 'model')} can sample; how near the samples come was not "
-            "measured."
-        )
+        return f"How near the samples of {listed(labels)} come to held-out data was not measured."
     ranked = sorted(by_label, key=lambda label: by_label[label])
     best, worst = ranked[0], ranked[-1]
     said = (
@@ -153,6 +155,7 @@ def _auc(subject: Subject, label: str) -> float | None:
 
 
 def _sheet(images: Floats, alt: str) -> Markup:
+    images = images[: whole_rows(len(images))]
     columns = min(SHEET_COLUMNS, len(images))
     return img(
         sheet(opaque(images), columns), f"{alt}, {len(images)} of them", max(images.shape[2:])

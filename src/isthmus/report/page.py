@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
+from importlib.resources import files
 from pathlib import Path
 from typing import final
 
@@ -23,6 +25,7 @@ from isthmus.report.table import Table, build_table
 from isthmus.report.words import counted, describe_data
 from isthmus.store import write_bytes
 
+PACKAGE = __name__.rpartition(".")[0]
 COMMAND = "command"
 PURPOSES = {
     "do I need an autoencoder": "Do I need an autoencoder?",
@@ -88,7 +91,7 @@ def render(comparison: Comparison) -> str:
     return fill(make_page(comparison, title, "Which one to use"))
 
 
-def write_report(comparison: Comparison, path: Path) -> Path:
+def write_report(comparison: Comparison, path: str | os.PathLike[str]) -> Path:
     """Write a comparison's report, whole or not at all.
 
     Args:
@@ -98,7 +101,7 @@ def write_report(comparison: Comparison, path: Path) -> Path:
     Returns:
         The path.
     """
-    return write_page(render(comparison), path)
+    return write_page(render(comparison), Path(path))
 
 
 def write_page(document: str, path: Path) -> Path:
@@ -134,20 +137,25 @@ def make_page(comparison: Comparison, title: str, verdict: str) -> Page:
 def fill(page: Page) -> str:
     """The template with this page in it."""
     environment = _environment()
-    style = environment.get_template("style.css").render()
+    style = Markup(_style())
     template = environment.get_template("template.html")
-    return template.render(page=page, style=Markup(style), protocol=_protocol(page.comparison))
+    return template.render(page=page, style=style, protocol=_protocol(page.comparison))
 
 
 @cache
 def _environment() -> Environment:
     return Environment(
-        loader=PackageLoader("isthmus.report", "."),
+        loader=PackageLoader(PACKAGE, "."),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+
+
+@cache
+def _style() -> str:
+    return (files(PACKAGE) / "style.css").read_text("utf-8")
 
 
 def _protocol(comparison: Comparison) -> dict[str, str]:

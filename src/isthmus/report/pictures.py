@@ -39,7 +39,7 @@ def opaque(images: Floats) -> Bytes:
 
 
 def signed(errors: Floats, full: float) -> Bytes:
-    """Errors (n, C, H, W) as (n, H, W, 4): orange above, blue below, the more the less transparent."""
+    """Errors (n, C, H, W) as (n, H, W, 4): orange above, blue below, else transparent."""
     error = np.nan_to_num(errors).mean(1)
     alpha = np.rint(np.clip(np.abs(error) / full, 0, 1) ** GAMMA * LEVELS) * (255 / LEVELS)
     colour = np.where(error[..., None] > 0, np.array(TOO_BRIGHT), np.array(TOO_DARK))
@@ -67,7 +67,7 @@ def png(page: Bytes) -> bytes:
     grey = bool((colours == colours[..., :1]).all())
     image = Image.fromarray(page[..., [0, 3]] if grey else page)
     buffer = io.BytesIO()
-    image.save(buffer, "PNG", optimize=True)
+    image.save(buffer, "PNG", compress_level=9)
     return buffer.getvalue()
 
 

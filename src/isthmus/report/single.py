@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import platform
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,8 @@ from isthmus.report.page import COMMAND, fill, make_page, write_page
 from isthmus.report.words import fixed
 from isthmus.version import __version__
 
+# Options with a flag of their own on the command line.
+FLAGS = ("latent_dim", "epochs", "minutes", "seed", "device")
 SHARED = ("originals", "labels")
 
 
@@ -119,7 +122,7 @@ def _protocol(run: Run) -> dict[str, str]:
     fractions = " / ".join(f"{f:g}" for f in run.split.fractions)
     facts = {
         "recipe": run.recipe,
-        **{k: str(v) for k, v in run.options.items()},
+        **{k.replace("_", " "): _word(v) for k, v in run.options.items()},
         "split": f"{fractions} for training, validation and test, seed {run.split.seed}",
     }
     settings = {k.replace("_", " "): _word(v) for k, v in run.settings.model_dump().items()}
@@ -133,11 +136,15 @@ def _word(value: Any) -> str:
 
 
 def _command(run: Run) -> str:
+    """The command that makes the run; what has no flag of its own goes through -s."""
+    words = ["isthmus", "fit", shlex.quote(run.spec.name), "--recipe", run.recipe]
     changed = run.settings.model_dump(exclude_defaults=True)
-    options = {**run.options, **changed}
-    words = " ".join(
-        f"--{k.replace('_', '-')} {v}" for k, v in options.items() if not isinstance(v, bool)
-    )
-    flags = " ".join(f"--{k.replace('_', '-')}" for k, v in options.items() if v is True)
-    head = f"isthmus fit {run.spec.name} --recipe {run.recipe}"
-    return " ".join(part for part in (head, words, flags) if part)
+    for part, options in (("model", run.options), ("training", changed)):
+        for name, value in options.items():
+            flag = name in FLAGS
+            words += (
+                [f"--{name.replace('_', '-')}", shlex.quote(str(value))]
+                if flag
+                else ["-s", shlex.quote(f"{part}.{name}={value}")]
+            )
+    return " ".join(words)

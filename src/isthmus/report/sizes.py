@@ -11,11 +11,12 @@ from isthmus.report import svg
 from isthmus.report.figure import Figure, Subject, chart, padded
 from isthmus.report.looks import Look
 from isthmus.report.table import metric
-from isthmus.report.words import counted, fixed, percent
+from isthmus.report.words import counted, fixed, percent, short
 
 THRESHOLDS = (0.99, 0.95, 0.9, 0.8, 0.7, 0.5)
 LOWEST_R2 = -0.2
 LOG_FROM = 8.0
+LONGEST_LABEL = 18
 
 Series = dict[str, dict[int, float]]
 
@@ -101,7 +102,7 @@ def _draw_sizes(
 ) -> list[Markup]:
     values = np.array([v for line in series.values() for v in line.values()])
     low = max(LOWEST_R2, np.floor(10 * values.min()) / 10)
-    longest = max(len(label) for label in series)
+    longest = max(len(short(label, LONGEST_LABEL)) for label in series)
     plot = svg.frame(
         size,
         (sizes[0], sizes[-1]),
@@ -127,7 +128,9 @@ def _draw_sizes(
     heights = svg.spread([e[0][1] for e in ends], svg.LINE, 10, plot.y.start + 4)
     for ((x, y), label, look), height in zip(ends, heights, strict=True):
         lines.append(svg.segment(x + 6, y, plot.x.end + 13, height, f"leader {look.tone}"))
-        lines.append(svg.text(plot.x.end + 16, height + 4, label, f"name {look.tone}"))
+        lines.append(
+            svg.text(plot.x.end + 16, height + 4, short(label, LONGEST_LABEL), f"name {look.tone}")
+        )
     return parts + lines
 
 
@@ -168,16 +171,20 @@ def say_bits(points: dict[str, svg.Point]) -> str:
     total = {label: x + y for label, (x, y) in points.items()}
     best = min(total, key=lambda label: total[label])
     x, y = points[best]
+    if len(points) == 1:
+        return (
+            f"{best} spends {fixed(x, 1)} bits on the code and leaves {fixed(y, 1)} to say, "
+            f"{fixed(total[best], 1)} bits a datum in all."
+        )
     said = (
         f"{best} has the lowest sum: {fixed(x, 1)} bits of code and {fixed(y, 1)} bits left to "
         "say, "
         f"{fixed(total[best], 1)} a datum."
     )
-    if len(points) > 1:
-        thrifty = min(points, key=lambda label: points[label][0])
-        close = min(points, key=lambda label: points[label][1])
-        said += f" {thrifty} spends the fewest bits on the code ({fixed(points[thrifty][0], 1)})"
-        said += f"; {close} leaves the fewest to say ({fixed(points[close][1], 1)})."
+    thrifty = min(points, key=lambda label: points[label][0])
+    close = min(points, key=lambda label: points[label][1])
+    said += f" {thrifty} spends the fewest bits on the code ({fixed(points[thrifty][0], 1)})"
+    said += f"; {close} leaves the fewest to say ({fixed(points[close][1], 1)})."
     return said
 
 

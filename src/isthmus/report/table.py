@@ -106,32 +106,22 @@ def _at_best(value: float, ideal: float, better: int) -> float:
 def build_table(results: Sequence[ModelResult], looks: dict[str, Look]) -> Table:
     """The table of these models, over every column that at least one of them has."""
     columns = [c for c in COLUMNS if any(metric(r, c.key) is not None for r in results)]
+    best = [best_of(c, [metric(r, c.key) for r in results]) for c in columns]
     letters: dict[str, str] = {}
-    by_column = []
-    for column in columns:
-        values = [metric(r, column.key) for r in results]
-        best = best_of(column, values)
-        by_column.append(
-            [
-                _cell(r, column, v, i in best, letters)
-                for i, (r, v) in enumerate(zip(results, values, strict=True))
-            ]
-        )
-    rows = [
-        Row(r.label, r.latent_dim, looks[r.label], tuple(cells[i] for cells in by_column))
-        for i, r in enumerate(results)
-    ]
-    baseline = tuple(row for row, r in zip(rows, results, strict=True) if r.family == BASELINE)
-    learned = tuple(row for row, r in zip(rows, results, strict=True) if r.family != BASELINE)
-    return Table(
-        tuple(heading(c) for c in columns),
-        tuple(
-            (name, group)
-            for name, group in (("Baselines", baseline), ("Learned models", learned))
-            if group
-        ),
-        tuple((letter, text) for text, letter in letters.items()),
-    )
+    groups = []
+    for name, is_baseline in (("Baselines", True), ("Learned models", False)):
+        rows = []
+        for i, result in enumerate(results):
+            if (result.family == BASELINE) == is_baseline:
+                cells = (
+                    _cell(result, c, i in top, letters)
+                    for c, top in zip(columns, best, strict=True)
+                )
+                rows.append(Row(result.label, result.latent_dim, looks[result.label], tuple(cells)))
+        if rows:
+            groups.append((name, tuple(rows)))
+    footnotes = tuple((letter, text) for text, letter in letters.items())
+    return Table(tuple(heading(c) for c in columns), tuple(groups), footnotes)
 
 
 def heading(column: Column) -> Heading:
@@ -141,9 +131,8 @@ def heading(column: Column) -> Heading:
     return Heading(column.title, unit, ARROWS[column.better], said)
 
 
-def _cell(
-    result: ModelResult, column: Column, value: float | None, best: bool, letters: dict[str, str]
-) -> Cell:
+def _cell(result: ModelResult, column: Column, best: bool, letters: dict[str, str]) -> Cell:
+    value = metric(result, column.key)
     if value is None:
         why = result.why_missing.get(column.key, UNKNOWN)
         letter = letters.setdefault(why, _letter(len(letters)))

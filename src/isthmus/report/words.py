@@ -30,7 +30,7 @@ def uncertainty(value: float, digits: int) -> str:
 
 def percent(share: float) -> str:
     """A share as "58 %", with a decimal near its ends."""
-    digits = 1 if 0 < share < 0.1 or 0.95 < share < 1 else 0
+    digits = 1 if 0 < share < 0.1 or 0.99 < share < 1 else 0
     return f"{fixed(100 * share, digits)}{NBSP}%"
 
 
@@ -46,13 +46,14 @@ def counted(n: int, noun: str) -> str:
     return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"
 
 
+def short(name: str, most: int) -> str:
+    """A name, cut to fit beside a plot."""
+    return name if len(name) <= most else f"{name[: most - 1]}…"
+
+
 def describe_data(spec: DataSpec) -> str:
     """What the data are, in one sentence."""
-    n_classes = (
-        f", {counted(len(spec.classes), 'class').replace('classs', 'classes')}"
-        if spec.classes
-        else ""
-    )
+    n_classes = f", {len(spec.classes)} classes" if spec.classes else ""
     return f"{_what(spec)}{_values(spec)}{n_classes}."
 
 

@@ -48,7 +48,7 @@ class Meter:
             self._start(list(means), loss.total)
         elif self._filled == len(self._table):
             self._table = torch.cat([self._table, torch.empty_like(self._table)])
-        self._table[self._filled] = torch.stack(list(means.values()))
+        torch.stack(list(means.values()), out=self._table[self._filled])
         self._filled += 1
 
     def unread(self) -> Tensor:

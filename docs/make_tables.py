@@ -1,0 +1,238 @@
+"""Fills the tables of these pages from the package itself: `python docs/make_tables.py`.
+
+A page holds `<!-- table: NAME -->` and `<!-- end -->`; what stands between them is written here.
+The tests check that the pages are as this script would leave them.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import re
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import isthmus
+from isthmus.data import DATASETS, DataSpec
+from isthmus.data.formats import FILES
+from isthmus.errors import IsthmusError
+from isthmus.evaluation.results import COLUMNS
+from isthmus.likelihoods import LIKELIHOODS
+from isthmus.recipes import Axes, build_recipe, recipe_options
+from isthmus.registry import RECIPES, Entry
+from isthmus.training import TrainingSettings
+
+PAGES = Path(__file__).parent
+BLOCK = re.compile(r"(<!-- table: ([\w :-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
+# One small data set of each kind, to ask a recipe whether it takes it.
+KINDS = {
+    "images": DataSpec("image", (1, 8, 8), "unit", 3),
+    "tables": DataSpec("table", (4,), "real", 3),
+    "zeros and ones": DataSpec("table", (4,), "binary", 3),
+    "counts": DataSpec("counts", (4,), "count", 3),
+}
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """A Markdown table."""
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(map(cell, line)) + " |" for line in lines) + "\n"
+
+
+def cell(value: object) -> str:
+    return str(value).replace("|", "\\|").replace("\n", " ")
+
+
+def code(value: object) -> str:
+    return f"`{value}`"
+
+
+def sentence(thing: Any) -> str:
+    """The first sentence of a docstring."""
+    text = " ".join((inspect.getdoc(thing) or "").split("\n\n")[0].split())
+    return re.split(r"(?<=[^.][.])\s(?=[A-Z])", text)[0]
+
+
+def arguments(thing: Any) -> dict[str, str]:
+    """What the `Args:` of a docstring say, by name."""
+    section = re.search(r"^Args:\n((?:[ ]+.*\n?|\n)*)", inspect.getdoc(thing) or "", re.MULTILINE)
+    found: dict[str, str] = {}
+    for line in section[1].splitlines() if section else []:
+        started = re.match(r" {4}\**(\w+): (.*)", line)
+        if started:
+            name, found[started[1]] = started[1], started[2]
+        elif line.strip() and found:
+            found[name] += " " + line.strip()
+    return found
+
+
+def reference(paper: str) -> str:
+    """An arXiv number with its address, anything else as it is."""
+    return (
+        f"[{paper}](https://arxiv.org/abs/{paper})" if re.fullmatch(r"\d+\.\d+", paper) else paper
+    )
+
+
+def default(value: object) -> str:
+    return "–" if value is None else code(value)
+
+
+def recipes() -> str:
+    """All recipes, by family and year."""
+    entries = sorted(RECIPES, key=lambda e: (e.about["family"], e.about["year"]))
+    return table(
+        ("recipe", "family", "year", "reference", "`argmax`", "log p(x)", "data"),
+        [
+            (
+                f"[`{entry.name}`](#{entry.name})",
+                entry.about["family"],
+                entry.about["year"],
+                reference(entry.about["paper"]),
+                yes(entry.about["argmax"]),
+                yes(has_density(entry)),
+                ", ".join(takes(entry)),
+            )
+            for entry in entries
+        ],
+    )
+
+
+def yes(truth: bool) -> str:
+    return "yes" if truth else "no"
+
+
+def takes(entry: Entry) -> dict[str, Any]:
+    """The kinds of data that a recipe builds a model for, each with that model."""
+    found = {}
+    for kind, spec in KINDS.items():
+        try:
+            found[kind] = build_recipe(entry.name, spec, latent_dim=2).model
+        except IsthmusError:
+            continue
+    return found
+
+
+def has_density(entry: Entry) -> bool:
+    return any(model.posterior.has_density for model in takes(entry).values())
+
+
+def options_of(name: str) -> str:
+    """A recipe's own options and the training settings that it brings."""
+    own = {k: v for k, v in recipe_options(name).items() if k not in axes_defaults()}
+    brought = RECIPES[name].about.get("training", {})
+    lines = [f"{code(option)}, {value!r} by default" for option, value in own.items()]
+    text = f"Own options: {'; '.join(lines)}.\n" if lines else "It has no options of its own.\n"
+    if brought:
+        said = ", ".join(f"`{k}={v}`" for k, v in brought.items())
+        text += f"It trains with {said} unless you say otherwise.\n"
+    return text
+
+
+def axes_defaults() -> dict[str, Any]:
+    return {field.name: field.default for field in dataclasses.fields(Axes)}
+
+
+def axes() -> str:
+    """The options that every recipe takes."""
+    said = arguments(Axes)
+    return table(
+        ("option", "default", "meaning"),
+        [(code(name), default(value), said[name]) for name, value in axes_defaults().items()],
+    )
+
+
+def likelihoods() -> str:
+    """All likelihoods, with the values that they cover."""
+    rows = []
+    for entry in LIKELIHOODS:
+        factory: Any = entry.factory
+        rows.append(
+            (
+                code(entry.name),
+                code(factory.__name__),
+                ", ".join(factory.supports),
+                ", ".join(entry.about.get("default_for", ())) or "–",
+                yes(factory.affine),
+                sentence(factory),
+            )
+        )
+    return table(("name", "class", "values", "default for", "scaled", "in a sentence"), rows)
+
+
+def columns() -> str:
+    """The columns of a comparison."""
+    better = {1: "more", -1: "less", 0: "–"}
+    return table(
+        ("column", "key in `metrics.json`", "unit", "better", "meaning"),
+        [(c.title, code(c.key), c.unit or "–", better[c.better], c.help) for c in COLUMNS],
+    )
+
+
+def settings() -> str:
+    """All training settings."""
+    said = arguments(TrainingSettings)
+    return table(
+        ("setting", "default", "meaning"),
+        [
+            (code(name), default(field.default), said[name])
+            for name, field in TrainingSettings.model_fields.items()
+        ],
+    )
+
+
+def datasets() -> str:
+    """The data sets that go by a name."""
+    return table(("name", "what it is"), [(code(e.name), sentence(e.factory)) for e in DATASETS])
+
+
+def files() -> str:
+    """The file types that are read."""
+    return table(("suffix", "what it holds"), [(code(e.name), sentence(e.factory)) for e in FILES])
+
+
+def names() -> str:
+    """All public names."""
+    rows = []
+    for name in sorted(isthmus._HOME, key=str.lower):
+        module = isthmus._HOME[name].partition(":")[0]
+        rows.append((code(name), code(module), sentence(getattr(isthmus, name))))
+    return table(("name", "lives in", "in a sentence"), rows)
+
+
+TABLES: dict[str, Callable[..., str]] = {
+    "recipes": recipes,
+    "options": options_of,
+    "axes": axes,
+    "likelihoods": likelihoods,
+    "columns": columns,
+    "settings": settings,
+    "datasets": datasets,
+    "files": files,
+    "names": names,
+}
+
+
+def filled(page: str) -> str:
+    """A page with its tables as the package now has them; `options: NAME` takes a recipe's name."""
+
+    def fill(found: re.Match[str]) -> str:
+        name, _, about = found[2].partition(": ")
+        return found[1] + TABLES[name](*filter(None, [about])) + found[3]
+
+    return BLOCK.sub(fill, page)
+
+
+def main() -> None:
+    """Rewrite the pages whose tables have changed."""
+    for path in sorted(PAGES.glob("*.md")):
+        before = path.read_text(encoding="utf-8")
+        after = filled(before)
+        if after != before:
+            path.write_text(after, encoding="utf-8")
+            sys.stdout.write(f"filled {path.name}\n")
+
+
+if __name__ == "__main__":
+    main()
