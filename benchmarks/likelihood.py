@@ -25,9 +25,13 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--pythae-python", metavar="PYTHON", help="of an environment with pythae")
     parser.add_argument("--threads", type=int, nargs="+", default=[1])
     parser.add_argument("--samples", type=int, default=1000)
-    parser.add_argument("--rows", type=int, default=128, help="data per stretch; pythae gets a tenth")
+    parser.add_argument(
+        "--rows", type=int, default=128, help="data per stretch; pythae gets a tenth"
+    )
     parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--quick", action="store_true", help="a smoke run: its figures mean nothing")
+    parser.add_argument(
+        "--quick", action="store_true", help="a smoke run: its figures mean nothing"
+    )
     found = parser.parse_args()
     if found.quick:
         found.rows, found.rounds, found.samples = 20, 2, 200
@@ -44,7 +48,10 @@ def contest(options: argparse.Namespace, path: Path, threads: int) -> dict[str, 
 
         contenders = {"isthmus": enter(sys.executable, "nll_isthmus.py", options.rows)}
         if options.pythae_python:
-            python, few = need_python(options.pythae_python, "requirements-pythae.txt"), options.rows // 10
+            python, few = (
+                need_python(options.pythae_python, "requirements-pythae.txt"),
+                options.rows // 10,
+            )
             contenders["pythae"] = enter(python, "nll_pythae.py", few, 1)
             contenders["pythae, no_grad"] = enter(python, "nll_pythae.py", few, 0)
         answers: dict[str, Any] = {name: [] for name in contenders}

@@ -90,7 +90,10 @@ def table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     """A Markdown table whose columns line up."""
     cells = [list(map(str, head)), *(list(map(str, row)) for row in rows)]
     widths = [max(len(row[i]) for row in cells) for i in range(len(head))]
-    lines = ["| " + " | ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)) + " |" for row in cells]
+    lines = [
+        "| " + " | ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)) + " |"
+        for row in cells
+    ]
     lines.insert(1, "|" + "|".join("-" * (w + 2) for w in widths) + "|")
     return "\n".join(lines)
 
@@ -127,7 +130,9 @@ def finish(name: str, text: str, values: dict[str, Any], quick: bool) -> None:
         return
     RESULTS.mkdir(exist_ok=True)
     path = RESULTS / f"{name}.json"
-    path.write_text(json.dumps({"command": command, "machine": machine(), **values}, indent=1) + "\n")
+    path.write_text(
+        json.dumps({"command": command, "machine": machine(), **values}, indent=1) + "\n"
+    )
     print(f"\nwrote {path.relative_to(HERE.parent)}")
 
 

@@ -31,7 +31,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--samples", type=int, default=1000, help="importance samples per image")
     parser.add_argument("--test", type=int, default=10_000, help="test images")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--quick", action="store_true", help="a smoke run: its figures mean nothing")
+    parser.add_argument(
+        "--quick", action="store_true", help="a smoke run: its figures mean nothing"
+    )
     found = parser.parse_args()
     if found.quick:
         found.minutes, found.samples, found.test = 0.05, 20, 200
@@ -102,7 +104,10 @@ def main() -> None:
         picked = r["curve"][:: max(1, len(r["curve"]) // 10)]
         text += f"\n\nHeld-out bound of {r['recipe']} on the way:\n\n" + table(
             ["seconds", "epoch", "bound, nats"],
-            [(f"{p['seconds']:.0f}", f"{p['epoch']:.1f}", f"{p['validation/loss']:.2f}") for p in picked],
+            [
+                (f"{p['seconds']:.0f}", f"{p['epoch']:.1f}", f"{p['validation/loss']:.2f}")
+                for p in picked
+            ],
         )
     settings = {k: v for k, v in vars(options).items() if k != "quick"}
     finish("mnist_nll", text, {"settings": settings, "results": results}, options.quick)

@@ -33,7 +33,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--rows", type=int, default=10_240)
     parser.add_argument("--epochs", type=int, default=2, help="in each stretch")
     parser.add_argument("--rounds", type=int, default=9)
-    parser.add_argument("--quick", action="store_true", help="a smoke run: its figures mean nothing")
+    parser.add_argument(
+        "--quick", action="store_true", help="a smoke run: its figures mean nothing"
+    )
     found = parser.parse_args()
     if found.quick:
         found.rows, found.epochs, found.rounds = 1024, 1, 2
@@ -48,7 +50,9 @@ def write_data(path: Path, rows: int) -> None:
     np.save(path, x.astype(np.uint8))
 
 
-def contest(options: argparse.Namespace, path: Path, batch: int, threads: int) -> dict[str, list[float]]:
+def contest(
+    options: argparse.Namespace, path: Path, batch: int, threads: int
+) -> dict[str, list[float]]:
     """Data per second of each contender, round by round."""
     common = (threads, path, batch, options.epochs, threads)
     here = sys.executable

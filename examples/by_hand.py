@@ -37,8 +37,8 @@ def correlations(codes: torch.Tensor, factors: torch.Tensor) -> torch.Tensor:
 
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("--epochs", type=int, default=30)
-    options.add_argument("--images", type=int, default=2500)
+    options.add_argument("--epochs", type=int, default=25)
+    options.add_argument("--images", type=int, default=4000)
     options.add_argument("--folder", type=Path, default=Path("runs/by-hand"))
     given = options.parse_args()
 
@@ -47,7 +47,8 @@ def main() -> None:
     data = im.load_data("shapes", n=given.images, factors=factors)
     model = compose(data.spec.shape, latent_dim=6)
     run = im.fit(data, model, objective=im.FreeBits(0.1), epochs=given.epochs)
-    print(f"held-out loss {run.history[-1]['validation/loss']:.1f} nats per image")
+    best = min(r["validation/loss"] for r in run.history if "validation/loss" in r)
+    print(f"held-out loss at its best {best:.1f} nats per image")
 
     im.save(run.model, given.folder)
     model = im.load(given.folder)

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from torch.distributions import MixtureSameFamily, Categorical, Independent, Normal
+from torch.distributions import Categorical, Independent, MixtureSameFamily, Normal
 
 from isthmus.distributions import DiagonalNormal
 from isthmus.evidence import Evidence

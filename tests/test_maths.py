@@ -78,7 +78,9 @@ def test_nats_to_bits() -> None:
 
 
 def test_linear_above_is_exp_and_then_its_tangent() -> None:
-    values = torch.tensor([-3.0, 0.0, 2.0, 2.5, 10.0, 1000.0], dtype=torch.float64, requires_grad=True)
+    values = torch.tensor(
+        [-3.0, 0.0, 2.0, 2.5, 10.0, 1000.0], dtype=torch.float64, requires_grad=True
+    )
     mean = maths.linear_above(values, 2.0).exp()
     tangent = math.exp(2.0) * (1.0 + values.detach() - 2.0)
     expected = torch.where(values.detach() > 2.0, tangent, values.detach().exp())

@@ -118,7 +118,9 @@ def test_reconstruct_is_decode_of_encode_in_the_data_s_units():
     x = scaling.inverse(marginal.sample((5,)))
     torch.testing.assert_close(model.reconstruct(x), model.decode(model.encode(x)))
     w, b = model.decoder.layers[1].weight, model.decoder.layers[1].bias
-    torch.testing.assert_close(model.decode(model.encode(x)), (model.encode(x) @ w.T + b) * 7.0 + 100.0)
+    torch.testing.assert_close(
+        model.decode(model.encode(x)), (model.encode(x) @ w.T + b) * 7.0 + 100.0
+    )
 
 
 def test_samples_follow_the_marginal():

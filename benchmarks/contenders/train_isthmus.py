@@ -33,7 +33,9 @@ settings = TrainingSettings(
 
 
 def run() -> dict[str, float]:
-    built = build_recipe("vae", data.spec, latent_dim=16, hidden=(512,), activation="relu", kl_warmup=0.0)
+    built = build_recipe(
+        "vae", data.spec, latent_dim=16, hidden=(512,), activation="relu", kl_warmup=0.0
+    )
     start = time.perf_counter()
     trained = train(built.model, built.objective, data, held_out, settings)
     seconds = time.perf_counter() - start

@@ -84,6 +84,8 @@ class Evidence:
     def _need_density(self) -> None:
         if not self.has_density:
             raise UnsupportedError(
-                f"The rate KL(q(z|x) || p(z)) needs a posterior with a density, and {type(self.q).__name__} "
-                "has none: use the posterior 'diagonal' (recipe vae), or the objective 'reconstruction'."
+                "The rate KL(q(z|x) || p(z)) needs a posterior with a density, and "
+                f"{type(self.q).__name__} "
+                "has none: use the posterior 'diagonal' (recipe vae), or the objective "
+                "'reconstruction'."
             )

@@ -116,7 +116,8 @@ def full_precision(t: Tensor) -> Tensor:
 
 
 def linear_above(values: Tensor, knee: float) -> Tensor:
-    """The logarithm of exp(v) up to `knee` and of its tangent beyond: exp of it grows in a straight line there.
+    """The logarithm of exp(v) up to `knee` and of its tangent beyond: exp of it grows in a
+    straight line there.
 
     One continuous derivative; a log-mean far off neither overflows nor loses its gradient.
     """

@@ -26,8 +26,9 @@ DECODE_MODES.register("mean")(lambda px: px.mean)
 DECODE_MODES.register("sample")(lambda px: px.sample())
 DECODE_MODES.register("argmax")(lambda px: px.mode)
 
-# Elements of the decoder's output that one chunk of importance samples may hold: 4 MiB of float32, which
-# stay in a CPU's cache. A GPU gets this many times more, so that its launches are worth their while.
+# Elements of the decoder's output that one chunk of importance samples may hold: 4 MiB of float32,
+# which stay in a CPU's cache. A GPU gets this many times more, so that its launches are worth
+# their while.
 CHUNK_ELEMENTS = 1 << 20
 ON_A_GPU = 16
 # Below this many decoder outputs a pass, splitting over samples would only add overhead.
@@ -39,8 +40,9 @@ BATCH_SIZE = 1024
 class LatentModel(Part, nn.Module):
     """x -> q(z|x), p(z), z -> p(x|z), joined.
 
-    `encode`, `decode`, `reconstruct`, `sample` and `log_likelihood` speak the data's own units, run without
-    gradients and in evaluation mode; `evidence`, `infer` and `generate` are what training reads, on scaled x.
+    `encode`, `decode`, `reconstruct`, `sample` and `log_likelihood` speak the data's own units,
+    run without gradients and in evaluation mode; `evidence`, `infer` and `generate` are what
+    training reads, on scaled x.
 
     Args:
         encoder: x (B, *D) -> features (B, H).
@@ -48,7 +50,8 @@ class LatentModel(Part, nn.Module):
         prior: p(z).
         decoder: z (N, *Z) -> the likelihood's parameters.
         likelihood: parameters -> p(x|z).
-        scaling: The shift and scale between the data's units and the model's; none where it is None.
+        scaling: The shift and scale between the data's units and the model's; none where it is
+            None.
 
     Raises:
         OptionError: The scaling would move x out of the likelihood's support.
@@ -73,8 +76,10 @@ class LatentModel(Part, nn.Module):
         self.scaling = Scaling(self.shape) if scaling is None else scaling
         if self.scaling.active and not likelihood.affine:
             raise OptionError(
-                f"The likelihood {type(likelihood).__name__} lives on a fixed support, so its data cannot be "
-                "shifted and scaled: use a scaling 'none', or a likelihood on the real line ('gaussian-shared')."
+                f"The likelihood {type(likelihood).__name__} lives on a fixed support, so its "
+                "data cannot be "
+                "shifted and scaled: use a scaling 'none', or a likelihood on the real line "
+                "('gaussian-shared')."
             )
 
     @property
@@ -94,7 +99,9 @@ class LatentModel(Part, nn.Module):
         px: Distribution = self.likelihood(parameters)
         return px
 
-    def evidence(self, x: Tensor, samples: int = 1, corruption: nn.Module | None = None) -> Evidence:
+    def evidence(
+        self, x: Tensor, samples: int = 1, corruption: nn.Module | None = None
+    ) -> Evidence:
         """What the model says of x.
 
         Args:
@@ -121,7 +128,8 @@ class LatentModel(Part, nn.Module):
 
         Args:
             x: (N, *D) in the data's units.
-            mode: "mean", "argmax" (the posterior's mode) or "sample", the only one that uses chance.
+            mode: "mean", "argmax" (the posterior's mode) or "sample", the only one that uses
+                chance.
             batch_size: Data in one pass.
 
         Returns:
@@ -164,23 +172,27 @@ class LatentModel(Part, nn.Module):
         pick = DECODE_MODES[mode].factory
         with self._answering():
             return torch.cat(
-                [self.scaling.inverse(pick(self.generate(part[None])))[0] for part in z.split(batch_size)]
+                [
+                    self.scaling.inverse(pick(self.generate(part[None])))[0]
+                    for part in z.split(batch_size)
+                ]
             )
 
     def reconstruct(self, x: Tensor, mode: str = "mean", batch_size: int = BATCH_SIZE) -> Tensor:
-        """x (N, *D) through the strip and back: the mean of p(x|z) at a code taken by `mode`."""
+        """X (N, *D) through the strip and back: the mean of p(x|z) at a code taken by `mode`."""
         return self.decode(self.encode(x, mode, batch_size), batch_size=batch_size)
 
     def sample(self, n: int, mode: str = "mean", batch_size: int = BATCH_SIZE) -> Tensor:
-        """n new data (n, *D): z ~ p(z), then the mean, the argmax or a sample of p(x|z)."""
+        """N new data (n, *D): z ~ p(z), then the mean, the argmax or a sample of p(x|z)."""
         with self._answering():
             z = self.prior(None, self.infer).sample(torch.Size((n,)))
         return self.decode(z, mode, batch_size)
 
     def log_likelihood(self, x: Tensor, samples: int = 1000, batch_size: int = 128) -> Tensor:
-        """log p(x) in nats per datum by importance sampling: log mean_S p(x, z_s) / q(z_s|x).
+        """Log p(x) in nats per datum by importance sampling: log mean_S p(x, z_s) / q(z_s|x).
 
-        A lower bound in expectation that tightens with S. Memory is bounded: the samples are taken in chunks.
+        A lower bound in expectation that tightens with S. Memory is bounded: the samples are taken
+        in chunks.
 
         Args:
             x: (N, *D) in the data's units.
@@ -196,7 +208,8 @@ class LatentModel(Part, nn.Module):
         self._check(x)
         if not self.posterior.has_density:
             raise UnsupportedError(
-                f"log p(x) needs a posterior with a density, and {type(self.posterior).__name__} has none: "
+                f"log p(x) needs a posterior with a density, and {type(self.posterior).__name__} "
+                "has none: "
                 "use a recipe such as vae, or score by the reconstruction error."
             )
         with self._answering():
@@ -204,7 +217,7 @@ class LatentModel(Part, nn.Module):
             return torch.cat(scaled) - self.scaling.log_det()
 
     def _importance(self, x: Tensor, samples: int) -> Tensor:
-        """log mean_S of the weights of scaled x (B, *D), as (B,)."""
+        """Log mean_S of the weights of scaled x (B, *D), as (B,)."""
         q, p = self.infer(x), self.prior(None, self.infer)
         elements = CHUNK_ELEMENTS if x.device.type == "cpu" else ON_A_GPU * CHUNK_ELEMENTS
         chunk = max(1, elements // (len(x) * self.likelihood.parameter_shape().numel()))
@@ -215,7 +228,9 @@ class LatentModel(Part, nn.Module):
             part = torch.logsumexp(weights, 0)
             total = part if total is None else torch.logaddexp(total, part)
         if total is None:
-            raise OptionError(f"log p(x) needs at least one importance sample, got samples={samples}.")
+            raise OptionError(
+                f"log p(x) needs at least one importance sample, got samples={samples}."
+            )
         return total - torch.log(torch.tensor(float(samples), dtype=total.dtype))
 
     def _check(self, x: Tensor) -> None:
@@ -237,4 +252,3 @@ class LatentModel(Part, nn.Module):
         finally:
             if training:
                 self.train()
-

@@ -1,8 +1,9 @@
 """Names, and the parts that go by them.
 
-A `Registry` maps a name to a factory and knows nothing of what it holds. A `Part` is an object that remembers
-the arguments it was made with, so that `describe` can write it down as JSON and `build` can make it again:
-a stored model is such a description beside its tensors, and reading one runs no code from the folder.
+A `Registry` maps a name to a factory and knows nothing of what it holds. A `Part` is an object
+that remembers the arguments it was made with, so that `describe` can write it down as JSON and
+`build` can make it again: a stored model is such a description beside its tensors, and reading one
+runs no code from the folder.
 """
 
 from __future__ import annotations
@@ -130,7 +131,11 @@ class Part:
         bound = signature.bind_partial(self, *args, **kwargs)
         # A default is written down too: a later version may choose another.
         bound.apply_defaults()
-        named = (p.name for p in signature.parameters.values() if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD))
+        named = (
+            p.name
+            for p in signature.parameters.values()
+            if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)
+        )
         given = {name: bound.arguments[name] for name in list(named)[1:] if name in bound.arguments}
         object.__setattr__(self, "_given", given)
         return self

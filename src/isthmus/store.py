@@ -1,4 +1,4 @@
-"""Models on disk: config.json and model.safetensors, never a pickle, and written whole or not at all."""
+"""Models on disk: config.json and model.safetensors, no pickle, written whole or not at all."""
 
 from __future__ import annotations
 
@@ -72,7 +72,9 @@ def model_from_config(folder: Path) -> LatentModel:
     try:
         model = build(description)
     except IsthmusError as error:
-        raise RunError(f"{folder / CONFIG} describes a model that cannot be built: {error}") from error
+        raise RunError(
+            f"{folder / CONFIG} describes a model that cannot be built: {error}"
+        ) from error
     if not isinstance(model, LatentModel):
         raise RunError(f"{folder / CONFIG} describes no model; save one with isthmus.save.")
     return model
@@ -86,12 +88,15 @@ def read_config(folder: Path) -> dict[str, Any]:
     """
     path = folder / CONFIG
     if not folder.is_dir():
-        raise RunError(f"There is no run folder {folder}; make one with `isthmus fit DATA -o {folder}`.")
+        raise RunError(
+            f"There is no run folder {folder}; make one with `isthmus fit DATA -o {folder}`."
+        )
     config = read_json(path)
     found = config.get("format")
     if found != FORMAT:
         raise RunError(
-            f"{path} has the format {found!r} and this is isthmus {__version__}, which reads format {FORMAT}: "
+            f"{path} has the format {found!r} and this is isthmus {__version__}, which reads "
+            f"format {FORMAT}: "
             "use the version that wrote it (see its 'versions'), or train again."
         )
     return config
@@ -104,9 +109,13 @@ def read_json(path: Path) -> dict[str, Any]:
     except FileNotFoundError as error:
         raise RunError(f"{path} is missing: {path.parent} is no finished run folder.") from error
     except (ValueError, OSError) as error:
-        raise RunError(f"{path} cannot be read ({error}): restore it from a copy, or train again.") from error
+        raise RunError(
+            f"{path} cannot be read ({error}): restore it from a copy, or train again."
+        ) from error
     if not isinstance(values, dict):
-        raise RunError(f"{path} holds {type(values).__name__}, expected a JSON object: train again.")
+        raise RunError(
+            f"{path} holds {type(values).__name__}, expected a JSON object: train again."
+        )
     return values
 
 
@@ -133,7 +142,8 @@ def load_weights(model: torch.nn.Module, path: Path) -> None:
         if names:
             more = f" and {len(names) - 3} more" if len(names) > 3 else ""
             raise RunError(
-                f"{path} {verb} tensor {', '.join(names[:3])}{more}: it does not belong to the config.json "
+                f"{path} {verb} tensor {', '.join(names[:3])}{more}: it does not belong to the "
+                "config.json "
                 "beside it; restore both from one copy, or train again."
             )
     model.load_state_dict(tensors)
@@ -146,7 +156,9 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     except FileNotFoundError as error:
         raise RunError(f"{path} is missing: train again, or resume with --resume.") from error
     except (SafetensorError, OSError) as error:
-        raise RunError(f"{path} is cut or no safetensors file ({error}): restore it, or train again.") from error
+        raise RunError(
+            f"{path} is cut or no safetensors file ({error}): restore it, or train again."
+        ) from error
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:

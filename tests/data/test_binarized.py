@@ -22,9 +22,7 @@ def greys() -> Resident:
 
 
 def _epoch(source: Binarized, epoch: int, start: int = 0, stride: int = 1) -> list[torch.Tensor]:
-    return [
-        b.x for b in source.epoch(8, seed=3, epoch=epoch, start=start, stride=stride)
-    ]
+    return [b.x for b in source.epoch(8, seed=3, epoch=epoch, start=start, stride=stride)]
 
 
 def test_what_is_drawn_is_binary_and_has_the_greys_as_its_mean(greys: Resident) -> None:
@@ -50,7 +48,9 @@ def test_every_epoch_draws_anew_and_the_same_epoch_draws_the_same(greys: Residen
 def test_an_epoch_is_the_same_from_any_position_and_for_every_process(greys: Resident) -> None:
     source = Binarized(greys)
     whole = _epoch(source, 2)
-    assert all(torch.equal(a, b) for a, b in zip(_epoch(source, 2, start=3), whole[3:], strict=True))
+    assert all(
+        torch.equal(a, b) for a, b in zip(_epoch(source, 2, start=3), whole[3:], strict=True)
+    )
     second = _epoch(source, 2, start=1, stride=2)
     assert all(torch.equal(a, b) for a, b in zip(second, whole[1::2], strict=True))
 
@@ -63,9 +63,7 @@ def test_chunks_show_one_draw_whatever_their_size(greys: Resident) -> None:
 
 
 def test_parts_are_those_of_the_other_source(greys: Resident) -> None:
-    parts = [
-        source.subset("test", 1, DEFAULT_FRACTIONS) for source in (greys, Binarized(greys))
-    ]
+    parts = [source.subset("test", 1, DEFAULT_FRACTIONS) for source in (greys, Binarized(greys))]
     assert isinstance(parts[1], Binarized)
     assert len(parts[0]) == len(parts[1])
     assert parts[1].spec.support == "binary"

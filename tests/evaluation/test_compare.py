@@ -32,7 +32,9 @@ def table(n=1500, noise=0.3):
 
 @pytest.fixture(scope="module")
 def compared():
-    return compare(table(), models=["pca", "factor-analysis", "ae", "vae"], latent_dim=2, samples=50, **QUICK)
+    return compare(
+        table(), models=["pca", "factor-analysis", "ae", "vae"], latent_dim=2, samples=50, **QUICK
+    )
 
 
 def parts():
@@ -49,14 +51,20 @@ def test_pca_s_figures_are_scikit_learn_s(compared):
     model = PCA(2).fit(scaler.transform(train))
     u = scaler.transform(test)
     rebuilt = model.inverse_transform(model.transform(u))
-    assert pca.metrics["r2"] == pytest.approx(r2_score(u, rebuilt, multioutput="uniform_average"), abs=1e-5)
+    assert pca.metrics["r2"] == pytest.approx(
+        r2_score(u, rebuilt, multioutput="uniform_average"), abs=1e-5
+    )
     own = scaler.inverse_transform(rebuilt)
     assert pca.metrics["rmse"] == pytest.approx(math.sqrt(np.square(own - test).mean()), rel=1e-4)
     # A density in the data's own units: the scaled one over the product of the scales.
     score = model.score_samples(u) - np.log(scaler.scale_).sum()
     assert pca.metrics["nll"] == pytest.approx(-score[:500].mean(), abs=1e-3)
-    probe = LogisticRegression(C=1e6, max_iter=1000).fit(model.transform(scaler.transform(train)), train_labels)
-    assert pca.metrics["probe"] == pytest.approx(probe.score(model.transform(u), test_labels), abs=0.01)
+    probe = LogisticRegression(C=1e6, max_iter=1000).fit(
+        model.transform(scaler.transform(train)), train_labels
+    )
+    assert pca.metrics["probe"] == pytest.approx(
+        probe.score(model.transform(u), test_labels), abs=0.01
+    )
 
 
 def test_the_true_model_s_samples_cannot_be_told_from_the_data(compared):
@@ -90,7 +98,9 @@ def test_it_comes_back_from_disk(compared, tmp_path):
     assert again.spec == compared.spec
     for key, array in compared.arrays.items():
         np.testing.assert_array_equal(again.arrays[key], array)
-    json.loads((tmp_path / "metrics.json").read_text(), parse_constant=lambda word: pytest.fail(word))
+    json.loads(
+        (tmp_path / "metrics.json").read_text(), parse_constant=lambda word: pytest.fail(word)
+    )
     (tmp_path / "arrays.npz").write_bytes(b"PK")
     with pytest.raises(RunError, match="no whole comparison"):
         Comparison.read(tmp_path)
@@ -122,9 +132,15 @@ def test_digits_are_levels_and_their_likelihood_counts_them():
 
 def test_the_line_up():
     spec = DataSpec("table", (10,), "real", 100)
-    names = [e.label for e in line_up(spec, ["all-linear", "ae", "beta-vae:beta=8"], 4, []) if e.main]
+    names = [
+        e.label for e in line_up(spec, ["all-linear", "ae", "beta-vae:beta=8"], 4, []) if e.main
+    ]
     assert names == ["pca", "factor-analysis", "ica", "ae", "beta-vae (beta=8)"]
-    sizes = [(e.name, e.latent_dim) for e in line_up(spec, ["pca", "vae", "ae"], 4, [2, 4, 8]) if not e.main]
+    sizes = [
+        (e.name, e.latent_dim)
+        for e in line_up(spec, ["pca", "vae", "ae"], 4, [2, 4, 8])
+        if not e.main
+    ]
     assert sizes == [("pca", 2), ("pca", 8), ("ae", 2), ("ae", 8)]
     assert powers_below(16) == [2, 4, 8]
     assert powers_below(2) == []

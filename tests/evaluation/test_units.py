@@ -35,7 +35,8 @@ def test_the_middle_of_a_cell_is_the_level():
 
 
 def test_a_uniform_density_costs_the_nats_of_its_levels():
-    # -log p(u) = 0 for the uniform density on the cube: D log(levels) nats name one of levels^D data.
+    # -log p(u) = 0 for the uniform density on the cube: D log(levels) nats name one of levels^D
+    # data.
     assert Units.of(SPEC).log_cells == 16 * math.log(17)
 
 
@@ -46,4 +47,6 @@ def test_data_without_levels_are_left_alone():
     assert units.log_cells == 0.0
     values = np.array([-1.5, 0.2])
     np.testing.assert_allclose(units.settled(values), values)
-    np.testing.assert_allclose(Units(DataSpec("counts", (2,), "count", 5)).settled(values), [0.0, 0.0])
+    np.testing.assert_allclose(
+        Units(DataSpec("counts", (2,), "count", 5)).settled(values), [0.0, 0.0]
+    )

@@ -33,7 +33,9 @@ def test_equal_models_are_within_noise():
     assert ranking.within_noise
 
 
-@pytest.mark.parametrize(("second", "sure"), [([0.80, 0.81, 0.79], True), ([0.88, 0.95, 0.80], False)])
+@pytest.mark.parametrize(
+    ("second", "sure"), [([0.80, 0.81, 0.79], True), ([0.88, 0.95, 0.80], False)]
+)
 def test_over_seeds_the_spread_between_seeds_decides(second, sure):
     a = Judged(result("a", r2=0.9, seeds={"r2": [0.90, 0.91, 0.89]}))
     b = Judged(result("b", r2=float(np.mean(second)), seeds={"r2": second}))
@@ -55,7 +57,8 @@ def findings(*models):
 
 def test_pca_is_enough_where_no_network_beats_it():
     found = findings(
-        result("pca", "baseline", 4, r2=0.8), result("ae", latent_dim=4, r2=0.79, errors={"r2": 0.001})
+        result("pca", "baseline", 4, r2=0.8),
+        result("ae", latent_dim=4, r2=0.79, errors={"r2": 0.001}),
     )
     need = found["do I need an autoencoder"]
     assert need.winner == "pca"
@@ -64,7 +67,8 @@ def test_pca_is_enough_where_no_network_beats_it():
 
 def test_a_network_that_wins_is_told_with_the_size_that_pca_needs():
     found = findings(
-        result("pca", "baseline", 4, r2=0.8), result("ae", latent_dim=4, r2=0.93, errors={"r2": 0.001})
+        result("pca", "baseline", 4, r2=0.8),
+        result("ae", latent_dim=4, r2=0.93, errors={"r2": 0.001}),
     )
     need = found["do I need an autoencoder"]
     assert need.winner == "ae"
@@ -82,7 +86,8 @@ def test_the_smallest_code_that_keeps_nearly_all():
 
 def test_within_noise_is_said_in_words():
     found = findings(
-        result("a", probe=0.95, errors={"probe": 0.02}), result("b", probe=0.94, errors={"probe": 0.02})
+        result("a", probe=0.95, errors={"probe": 0.02}),
+        result("b", probe=0.94, errors={"probe": 0.02}),
     )
     assert found["features"].within_noise
     assert "within noise" in found["features"].text

@@ -55,18 +55,25 @@ def test_log_encoder_reads_logarithms():
 
 
 @pytest.mark.parametrize("name", [entry.name for entry in BACKBONES])
-def test_backbones_fit_images_or_say_why_not(name):
+def test_backbones_fit_images(name):
     image = Sizes(DataSpec("image", (1, 20, 20), "unit", 10), (3,), (1, 1, 20, 20), None, "relu")
     encoder, decoder = BACKBONES[name].factory(image)
     assert encoder(torch.randn(2, 1, 20, 20)).shape == (2, encoder.features)
     assert decoder(torch.randn(2, 3)).shape == (2, 1, 1, 20, 20)
+
+
+@pytest.mark.parametrize("name", ["mlp", "linear", "residual", "auto"])
+def test_backbones_for_rows(name):
     table = Sizes(DataSpec("table", (7,), "real", 10), (3,), (1, 7), None, "relu")
-    try:
-        encoder, _ = BACKBONES[name].factory(table)
-    except OptionError as error:
-        assert "takes images" in str(error)
-    else:
-        assert encoder(torch.randn(2, 7)).shape == (2, encoder.features)
+    encoder, decoder = BACKBONES[name].factory(table)
+    assert encoder(torch.randn(2, 7)).shape == (2, encoder.features)
+    assert decoder(torch.randn(2, 3)).shape == (2, 1, 7)
+
+
+def test_rows_cannot_be_convolved():
+    table = Sizes(DataSpec("table", (7,), "real", 10), (3,), (1, 7), None, "relu")
+    with pytest.raises(OptionError, match="takes images"):
+        BACKBONES["conv"].factory(table)
 
 
 def test_unknown_activation_says_the_nearest():

@@ -1,4 +1,4 @@
-"""Objectives against bounds that are known: a linear Gaussian model, quadrature, and one another."""
+"""Objectives against closed forms, brute force, and one another."""
 
 import math
 
@@ -10,7 +10,16 @@ from isthmus.errors import UnsupportedError
 from isthmus.likelihoods import GaussianLikelihood
 from isthmus.model import LatentModel
 from isthmus.networks import MLPDecoder, MLPEncoder
-from isthmus.objectives import Constant, Cyclical, Elbo, FreeBits, Iwae, Reconstruction, WarmUp, denoising
+from isthmus.objectives import (
+    Constant,
+    Cyclical,
+    Elbo,
+    FreeBits,
+    Iwae,
+    Reconstruction,
+    WarmUp,
+    denoising,
+)
 from isthmus.posteriors import Deterministic, DiagonalGaussian
 from isthmus.priors import StandardNormal
 
@@ -37,7 +46,9 @@ def test_elbo_is_distortion_plus_beta_times_closed_form_rate():
     mean, scale = evidence.q.mean, evidence.q.stddev
     rate = 0.5 * (scale.square() + mean.square() - 1.0 - 2.0 * scale.log()).sum(-1)
     x_hat = model.decoder(evidence.z.flatten(0, 1)).view(3, 6, 5)
-    distortion = (0.5 * ((x - x_hat) / 0.7) ** 2 + math.log(0.7) + 0.5 * math.log(2 * math.pi)).sum(-1)
+    distortion = (0.5 * ((x - x_hat) / 0.7) ** 2 + math.log(0.7) + 0.5 * math.log(2 * math.pi)).sum(
+        -1
+    )
     torch.testing.assert_close(loss.terms["rate"], rate)
     torch.testing.assert_close(loss.terms["distortion"], distortion.mean(0))
     torch.testing.assert_close(loss.total, distortion.mean() + 2.5 * rate.mean())
@@ -53,7 +64,8 @@ def test_iwae_with_one_sample_has_the_elbo_s_mean_and_more_samples_are_tighter()
         error = evidence.log_weights.std(0) / math.sqrt(draws)
         assert ((one - elbo).abs() < 4 * error).all()
         bounds = [
-            torch.logsumexp(evidence.log_weights.view(-1, k, 4), 1).mean(0) - math.log(k) for k in (1, 5, 50)
+            torch.logsumexp(evidence.log_weights.view(-1, k, 4), 1).mean(0) - math.log(k)
+            for k in (1, 5, 50)
         ]
     assert (bounds[0] < bounds[1]).all()
     assert (bounds[1] < bounds[2]).all()
@@ -85,7 +97,7 @@ def test_free_bits_charges_each_dimension_only_beyond_its_allowance():
 
 def test_a_density_is_refused_where_there_is_none():
     evidence = small_model(Deterministic).evidence(torch.randn(3, 5))
-    with pytest.raises(UnsupportedError, match="needs a posterior with a density.*'diagonal'"):
+    with pytest.raises(UnsupportedError, match=r"needs a posterior with a density.*'diagonal'"):
         Elbo()(evidence)
     assert Reconstruction()(evidence).total.isfinite()
 

@@ -1,8 +1,8 @@
 """One `fit` in a process of its own, which a test may kill. Run by path, with `job` as a global.
 
 `job` holds `recipe` (a recipe's name, or a word of `seams.small`), `rows` of the digits or `data`,
-`options` for `fit`, `environment`, and `die`: (file, n, when), the n-th replacement of a file in the
-run folder before or after which the process kills itself.
+`options` for `fit`, `environment`, and `die`: (file, n, when), the n-th replacement of a file in
+the run folder before or after which the process kills itself.
 """
 
 from __future__ import annotations

@@ -36,7 +36,9 @@ class Adversarial(Objective):
         fooled = F.softplus(-critic(z)).view(evidence.z.shape[:2]).mean(0)
         real = critic(evidence.p.sample(z.shape[:1]))
         told = F.softplus(-real).mean() + F.softplus(critic(z.detach())).mean()
-        return self.weigh({"distortion": evidence.distortion.mean(0), "fooled": fooled}, {"code": told})
+        return self.weigh(
+            {"distortion": evidence.distortion.mean(0), "fooled": fooled}, {"code": told}
+        )
 
 
 def adversarial(spec, axes) -> Built:
@@ -72,7 +74,9 @@ class ModelPrior(Prior):
         return OfModel(self.model)
 
 
-def linear_gaussian(size: int, latent: int, scale: float, prior: Prior | None = None) -> LatentModel:
+def linear_gaussian(
+    size: int, latent: int, scale: float, prior: Prior | None = None
+) -> LatentModel:
     """A latent model without hidden layers."""
     encoder = MLPEncoder((size,), ())
     likelihood = GaussianLikelihood((size,), scale=scale)

@@ -43,7 +43,9 @@ def reference(tmp_path_factory):
     def of(recipe, start, **more):
         if recipe not in made:
             made[recipe] = tmp_path_factory.mktemp("reference") / recipe
-            run = start(recipe=recipe, rows=ROWS, options={**options_of(recipe), "folder": made[recipe]})
+            run = start(
+                recipe=recipe, rows=ROWS, options={**options_of(recipe), "folder": made[recipe]}
+            )
             run.join(60)
             assert run.exitcode == 0
         return made[recipe]
@@ -169,7 +171,9 @@ def test_early_stopping_is_resumed_where_it_stopped(start, tmp_path, timeless):
     assert history[-1]["progress"] < 1
     # The last checkpoint but one is written with the patience spent; the last says "finished".
     written = 1 + len({r["step"] for r in history}) + 1
-    run = start(**job, options={**options, "folder": killed}, die=("last.safetensors", written, "before"))
+    run = start(
+        **job, options={**options, "folder": killed}, die=("last.safetensors", written, "before")
+    )
     run.join(60)
     assert run.exitcode == -signal.SIGKILL
     start(**job, options={**options, "folder": killed, "resume": True}).join(60)
@@ -182,11 +186,15 @@ def test_a_cut_checkpoint_is_said_in_a_line(table, tiny, tmp_path):
     content = last.read_bytes()
     for cut in (content[: len(content) // 2], b"", b"{}"):
         last.write_bytes(cut)
-        with pytest.raises(RunError, match="last.safetensors is cut or belongs to another") as caught:
+        with pytest.raises(
+            RunError, match="last.safetensors is cut or belongs to another"
+        ) as caught:
             fit(table, "ae", folder=tmp_path / "run", resume=True, **tiny)
         assert "\n" not in str(caught.value)
     last.unlink()
-    with pytest.raises(RunError, match="last.safetensors is missing, so this run cannot be resumed"):
+    with pytest.raises(
+        RunError, match="last.safetensors is missing, so this run cannot be resumed"
+    ):
         fit(table, "ae", folder=tmp_path / "run", resume=True, **tiny)
 
 

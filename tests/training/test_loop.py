@@ -25,7 +25,9 @@ CPU = torch.device("cpu")
 
 
 def parts(source):
-    return source.subset("train", 0, (0.7, 0.1, 0.2)), source.subset("validation", 0, (0.7, 0.1, 0.2))
+    return source.subset("train", 0, (0.7, 0.1, 0.2)), source.subset(
+        "validation", 0, (0.7, 0.1, 0.2)
+    )
 
 
 def weights(model):
@@ -75,12 +77,12 @@ def test_equal_seeds_give_equal_bits_and_other_seeds_do_not(table, tiny):
 
 def test_the_caller_s_random_states_are_untouched(table, tiny, tmp_path):
     random.seed(5)
-    np.random.seed(5)  # noqa: NPY002
-    before = torch.get_rng_state(), random.getstate(), np.random.get_state()[1].copy()  # noqa: NPY002
+    np.random.seed(5)
+    before = torch.get_rng_state(), random.getstate(), np.random.get_state()[1].copy()
     fit(table, "vae", folder=tmp_path / "run", **tiny)
     assert torch.get_rng_state().equal(before[0])
     assert random.getstate() == before[1]
-    assert (np.random.get_state()[1] == before[2]).all()  # noqa: NPY002
+    assert (np.random.get_state()[1] == before[2]).all()
 
 
 def test_the_best_weights_are_kept_and_not_the_last(digits, tmp_path):
@@ -201,7 +203,9 @@ def test_nan_stops_with_step_and_term_and_the_best_weights_stay(where, table, tm
             folder=folder, listeners=[Heard(poison)],
         )  # fmt: skip
     said = str(caught.value)
-    assert said.startswith("The term 'distortion' became NaN at step 21. The best weights, of step 20,")
+    assert said.startswith(
+        "The term 'distortion' became NaN at step 21. The best weights, of step 20,"
+    )
     assert (f"are safe in {folder}." if folder else "are in the model again.") in said
     assert "\n" not in said
     assert kept[-1][0] == 20
@@ -243,7 +247,9 @@ def test_extreme_data_are_scaled_and_an_extreme_rate_is_said_in_words(tiny):
     x = np.random.default_rng(0).normal(size=(200, 6)).astype(np.float32)
     x[::7] *= 1e30
     assert math.isfinite(fit(x, "ae", **tiny).history[-1]["validation/loss"])
-    with pytest.raises(TrainingError, match=r"became (inf|NaN) at step \d+[.] .* Lower lr, set clip"):
+    with pytest.raises(
+        TrainingError, match=r"became (inf|NaN) at step \d+[.] .* Lower lr, set clip"
+    ):
         fit(x, "vae", lr=1e6, **tiny)
 
 
@@ -274,11 +280,12 @@ def test_compiled_is_the_same_step(table, monkeypatch):
         pytest.skip("torch.compile needs a C++ compiler here")
     from torch._inductor import config
 
-    # One kernel: neither a pool of compilers nor compiled headers pay off.
+    # A few kernels: a pool of compilers does not pay off.
     monkeypatch.setattr(config, "compile_threads", 1)
-    monkeypatch.setattr(config, "cpp_cache_precompile_headers", False)
     options = {"latent_dim": 2, "epochs": 2, "batch_size": 64, "threads": 1}
-    plain, made = (weights(fit(table, "linear-ae", compile=on, **options).model) for on in (False, True))
+    plain, made = (
+        weights(fit(table, "linear-ae", compile=on, **options).model) for on in (False, True)
+    )
     torch.testing.assert_close(plain, made, atol=1e-5, rtol=1e-4)
 
 

@@ -115,3 +115,7 @@ def main() -> None:
         # What a library has to say to programmers is noise to somebody at a terminal.
         warnings.simplefilter("ignore")
     cli(prog_name="isthmus")
+
+
+if __name__ == "__main__":  # torchrun -m isthmus.cli.main
+    main()

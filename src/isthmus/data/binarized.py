@@ -51,9 +51,7 @@ class Binarized(Source):
         self, batch_size: int, *, seed: int, epoch: int, start: int = 0, stride: int = 1
     ) -> Iterator[Batch]:
         """Shuffled batches, as `Source.epoch` says."""
-        batches = self.source.epoch(
-            batch_size, seed=seed, epoch=epoch, start=start, stride=stride
-        )
+        batches = self.source.epoch(batch_size, seed=seed, epoch=epoch, start=start, stride=stride)
         for number, batch in enumerate(batches):
             yield _drawn(batch, _generator(seed, epoch, start + number * stride))
 

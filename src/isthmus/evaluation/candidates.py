@@ -21,8 +21,9 @@ from isthmus.fitting import Run
 
 # Draws of z per datum for the ELBO's distortion.
 ELBO_SAMPLES = 16
-# How new data are taken from p(x|z) by support, with a density and without. Data on the real line and whole numbers
-# are drawn, noise and all; a model without a density knows no noise. Greys are shown by their mean, as is usual.
+# How new data are taken from p(x|z) by support, with a density and without. Data on the real line
+# and whole numbers are drawn, noise and all; a model without a density knows no noise. Greys are
+# shown by their mean, as is usual.
 SAMPLE = "sample"
 DRAW_MODES = {
     "real": ("sample", "mean"),
@@ -36,13 +37,15 @@ DRAW_MODES = {
 @final
 @dataclass(frozen=True)
 class Density:
-    """What a model with a density says of data, per datum and in nats, in the units of the comparison.
+    """What a model with a density says of data, per datum and in nats, in the units of the
+    comparison.
 
     Args:
         log_likelihood: x -> log p(x).
         rate: x -> KL(q(z|x) ‖ p(z)).
         distortion: x -> E_q[−log p(x|z)].
-        rate_per_dimension: x -> the mean rate of each latent dimension (Z,), or None where it does not split.
+        rate_per_dimension: x -> the mean rate of each latent dimension (Z,), or None where it does
+            not split.
     """
 
     log_likelihood: Callable[[Floats], Floats]
@@ -132,7 +135,9 @@ def learned(run: Run, samples: int) -> Candidate:
         decode=lambda z: as_floats(model.decode(tensor(z).unflatten(1, model.latent_shape))),
         draw=draw,
         density=density if dense else None,
-        why_no_density="" if dense else f"{run.recipe} has no density: its code is a point, not a distribution",
+        why_no_density=""
+        if dense
+        else f"{run.recipe} has no density: its code is a point, not a distribution",
         history=curves(run),
         notes=list(run.notes),
     )
@@ -169,12 +174,16 @@ def classical(name: str, latent_dim: int, training: Resident, scaling: Scaling) 
     codes = baseline.encode(rows)
 
     def draw(n: int, seed: int) -> Floats:
-        noisy = not isinstance(baseline, HasPosterior) or DRAW_MODES[training.spec.support][0] == SAMPLE
+        noisy = (
+            not isinstance(baseline, HasPosterior) or DRAW_MODES[training.spec.support][0] == SAMPLE
+        )
         if isinstance(baseline, CanSample) and noisy:
             return unscaled(baseline.sample(n, seed))
         # As for learned models without a prior: a Gaussian of the codes, decoded without noise.
         covariance = np.atleast_2d(np.cov(codes, rowvar=False))
-        drawn = np.random.default_rng(seed).multivariate_normal(codes.mean(0), covariance, n, method="eigh")
+        drawn = np.random.default_rng(seed).multivariate_normal(
+            codes.mean(0), covariance, n, method="eigh"
+        )
         return unscaled(baseline.decode(drawn))
 
     density = None

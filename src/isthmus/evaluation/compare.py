@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 import platform
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, final
-from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -35,8 +35,10 @@ SHOWN_ROWS = 200
 SHOWN_CODES = 1000
 
 SAMPLING = (
-    "codes from the prior, or from a Gaussian of the training codes where there is none; x is drawn from p(x|z), but "
-    "greys, and all of models without a density, are its mean; then settled to values that the data could have"
+    "codes from the prior, or from a Gaussian of the training codes where there is none; x is "
+    "drawn from p(x|z), but "
+    "greys, and all of models without a density, are its mean; then settled to values that the "
+    "data could have"
 )
 
 Watch = Callable[[str], Sequence[Listener]]
@@ -60,13 +62,16 @@ def compare(
 
     Args:
         data: A source, an array, a frame, a path or the name of a data set.
-        models: Names of recipes and baselines, with options as in `beta-vae:beta=8`; `all-linear` stands for all
-            baselines that apply. None takes those of the main question: linear methods, linear-ae, ae, vae,
-            beta-vae, sigma-vae.
-        latent_dim: Z of the main table; None takes 16, or half of the data's elements where those are fewer than 32.
-        latent_dims: Sizes at which PCA and `ae` are measured besides; None takes powers of two below Z and Z.
+        models: Names of recipes and baselines, with options as in `beta-vae:beta=8`; `all-linear`
+            stands for all baselines that apply. None takes those of the main question: linear
+            methods, linear-ae, ae, vae, beta-vae, sigma-vae.
+        latent_dim: Z of the main table; None takes 16, or half of the data's elements where those
+            are fewer than 32.
+        latent_dims: Sizes at which PCA and `ae` are measured besides; None takes powers of two
+            below Z and Z.
         seeds: Repeats of every learned model; more than one gives 95 % intervals.
-        minutes: Budget for all trainings together; None trains each for the default number of epochs.
+        minutes: Budget for all trainings together; None trains each for the default number of
+            epochs.
         samples: Importance samples for log p(x).
         folder: Where `metrics.json` and `arrays.npz` go; None writes nothing.
         say: Hears a line at every stage.
@@ -100,7 +105,10 @@ def compare(
         for repeat in range(repeats):
             if entry.learned:
                 done += 1
-                say(f"training {entry.label} at {entry.latent_dim} dimensions, {done} of {trainings}")
+                say(
+                    f"training {entry.label} at {entry.latent_dim} dimensions, {done} of "
+                    f"{trainings}"
+                )
             else:
                 say(f"fitting {entry.label} at {entry.latent_dim} dimensions")
             candidate = _candidate(entry, stage, repeat, samples, settings, watch)
@@ -117,7 +125,11 @@ def compare(
         protocol=_protocol(stage, main, seeds, samples, settings),
         notes=sorted({*source.notes, *stage.notes}),
         arrays=arrays,
-        versions={"isthmus": __version__, "torch": version("torch"), "python": platform.python_version()},
+        versions={
+            "isthmus": __version__,
+            "torch": version("torch"),
+            "python": platform.python_version(),
+        },
     )
     if folder is not None:
         comparison.write(Path(folder))
@@ -148,7 +160,11 @@ def _in_memory(source: Source) -> Resident:
         return source
     size = min(len(source), MOST_ROWS)
     batch = next(source.epoch(size, seed=0, epoch=0))
-    note = () if size == len(source) else (f"{size:,} of the {len(source):,} data stand for all of them.",)
+    note = (
+        ()
+        if size == len(source)
+        else (f"{size:,} of the {len(source):,} data stand for all of them.",)
+    )
     return Resident(
         batch.x,
         source.spec.with_length(size),
@@ -163,7 +179,11 @@ def _prepare(source: Resident, split: Split, seed: int) -> Stage:
     spread = units.spread(source, seed)
     training, _, test = split.of(spread)
     _, _, clean = split.of(source)
-    if not isinstance(training, Resident) or not isinstance(test, Resident) or not isinstance(clean, Resident):
+    if (
+        not isinstance(training, Resident)
+        or not isinstance(test, Resident)
+        or not isinstance(clean, Resident)
+    ):
         raise DataError("A comparison needs data in memory.")
     scaling = Scaling(source.spec.shape, SCALING_OF_KIND.get(source.spec.kind, "none"))
     notes = tuple(scaling.fit(training))
@@ -178,13 +198,15 @@ def _prepare(source: Resident, split: Split, seed: int) -> Stage:
     )
     if units.levels:
         notes += (
-            f"Values are whole levels of {units.levels}: models see them spread evenly over their cells, and NLL, "
+            f"Values are whole levels of {units.levels}: models see them spread evenly over "
+            "their cells, and NLL, "
             "ELBO and distortion are of the levels themselves.",
         )
     return Stage(spread, split, training, scaling, question, notes)
 
 
-# A table's columns have scales of their own, and no classical method should care for the units of a column.
+# A table's columns have scales of their own, and no classical method should care for the units of
+# a column.
 SCALING_OF_KIND = {"table": "column"}
 
 
@@ -210,7 +232,9 @@ def _candidate(
 
 def _result(entry: Entry, candidate: Candidate, answers: list[Answers]) -> ModelResult:
     """The means over seeds, with an interval over seeds where there are several."""
-    result = ModelResult(entry.name, entry.label, candidate.family, candidate.latent_dim, entry.main)
+    result = ModelResult(
+        entry.name, entry.label, candidate.family, candidate.latent_dim, entry.main
+    )
     for key in answers[0].values:
         values = [a.values[key].value for a in answers]
         result.seeds[key] = values
@@ -229,13 +253,16 @@ def _result(entry: Entry, candidate: Candidate, answers: list[Answers]) -> Model
 def _pictures(label: str, answers: Answers, shown: int) -> dict[str, np.ndarray]:
     most = {"reconstructions": shown, "samples": 4 * shown, "codes": SHOWN_CODES}
     return {
-        f"{kind}/{label}": array[: most.get(kind, len(array))] for kind, array in answers.arrays.items()
+        f"{kind}/{label}": array[: most.get(kind, len(array))]
+        for kind, array in answers.arrays.items()
     }
 
 
 def _shown(stage: Stage) -> dict[str, np.ndarray]:
     question = stage.question
-    arrays: dict[str, np.ndarray] = {"originals": question.clean[: shown_of(stage.source.spec)].astype(np.float32)}
+    arrays: dict[str, np.ndarray] = {
+        "originals": question.clean[: shown_of(stage.source.spec)].astype(np.float32)
+    }
     if question.test_labels is not None:
         arrays["labels"] = question.test_labels[:SHOWN_CODES]
     return arrays
@@ -265,11 +292,22 @@ def _protocol(
     train, validation, test = (len(part) for part in stage.split.of(stage.source))
     given = ", ".join(f"{k}={v}" for k, v in settings.items() if k != "seed") or "defaults"
     return {
-        "data": f"{train:,} to train, {validation:,} to choose the weights, {test:,} held out (split seed {stage.split.seed})",
+        "data": (
+            f"{train:,} to train, {validation:,} to choose the weights, {test:,} held out "
+            f"(split seed {stage.split.seed})"
+        ),
         "code": f"{main} dimensions in the main table",
-        "training": f"one budget for all learned models: {given}; {seeds} seed{'s' if seeds > 1 else ''} from {settings.get('seed', 0)}",
+        "training": (
+            f"one budget for all learned models: {given}; {seeds} "
+            f"seed{'s' if seeds > 1 else ''} from {settings.get('seed', 0)}"
+        ),
         "likelihood": f"{samples:,} importance samples on up to 500 held-out data",
         "samples": SAMPLING,
-        "anomalies": "a quarter of each held-out datum's elements taken from another datum: right one by one, wrong together",
-        "errors": "standard errors over held-out data" if seeds == 1 else "half-widths of 95 % intervals over seeds",
+        "anomalies": (
+            "a quarter of each held-out datum's elements taken from another datum: "
+            "right one by one, wrong together"
+        ),
+        "errors": "standard errors over held-out data"
+        if seeds == 1
+        else "half-widths of 95 % intervals over seeds",
     }

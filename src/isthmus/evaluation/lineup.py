@@ -99,11 +99,14 @@ def _entry(text: str, latent_dim: int) -> Entry:
 def _option(pair: str, text: str, parse: Callable[[str], Any]) -> tuple[str, Any]:
     key, equals, value = pair.partition("=")
     if not equals:
-        raise OptionError(f"Model {text!r}: the option {pair!r} has no value; write it as {pair}=VALUE.")
+        raise OptionError(
+            f"Model {text!r}: the option {pair!r} has no value; write it as {pair}=VALUE."
+        )
     return key.strip().replace("-", "_"), parse(value)
 
 
-# Which classical methods suit which support: LSA is PCA for counts, and NMF needs what is never negative.
+# Which classical methods suit which support: LSA is PCA for counts, and NMF needs what is never
+# negative.
 LINEAR_METHODS = {
     "real": ("pca", "factor-analysis", "ica"),
     "unit": ("pca", "factor-analysis", "ica", "nmf"),

@@ -12,7 +12,15 @@ from numpy.typing import NDArray
 
 from isthmus.evaluation.candidates import Candidate
 from isthmus.evaluation.units import Floats, Units
-from isthmus.metrics import active_units, auc, linear_probe, mean_and_error, r2, rmse, two_sample_auc
+from isthmus.metrics import (
+    active_units,
+    auc,
+    linear_probe,
+    mean_and_error,
+    r2,
+    rmse,
+    two_sample_auc,
+)
 from isthmus.metrics.estimates import Estimate
 
 LOG2 = math.log(2.0)
@@ -47,7 +55,10 @@ class Question:
 
     @property
     def spoiled(self) -> Floats:
-        """The held-out data with a share of the elements of each taken from another: right by element, wrong together."""
+        """The held-out data with a share of each datum's elements taken from another.
+
+        Right one by one, wrong together.
+        """
         random = np.random.default_rng(self.seed)
         others = self.test[random.permutation(len(self.test))]
         return np.where(random.random(self.test.shape) < SPOILED_SHARE, others, self.test)
@@ -59,7 +70,8 @@ class Answers:
     """The figures of one candidate.
 
     Args:
-        values: By column key, each with its standard error over held-out data (NaN where it has none).
+        values: By column key, each with its standard error over held-out data (NaN where it has
+            none).
         per_datum: By column key, the (N,) values whose mean a figure is, for paired comparisons.
         arrays: Pictures by the name of their kind.
         why_missing: By column key.
@@ -80,7 +92,11 @@ def measure(candidate: Candidate, question: Question) -> Answers:
     _samples(candidate, question, answers)
     _features(candidate, question, codes, answers)
     _outliers(candidate, question, answers)
-    exact = {"seconds": candidate.seconds, "parameters": candidate.parameters, "bytes": 4 * candidate.latent_dim}
+    exact = {
+        "seconds": candidate.seconds,
+        "parameters": candidate.parameters,
+        "bytes": 4 * candidate.latent_dim,
+    }
     answers.values.update({key: Estimate(float(value), math.nan) for key, value in exact.items()})
     if candidate.history is not None:
         answers.arrays["history"] = candidate.history
@@ -88,14 +104,14 @@ def measure(candidate: Candidate, question: Question) -> Answers:
 
 
 def reconstruction_error(candidate: Candidate, question: Question, x: Floats) -> Floats:
-    """(N,) squared error of a reconstruction, each element relative to its own spread where elements are columns."""
+    """(N,) squared error of a reconstruction, relative to an element's spread where it is a column."""
     difference = (candidate.decode(candidate.encode(x)) - x) / spread_of(question)
     result: Floats = np.square(difference).reshape(len(x), -1).sum(1)
     return result
 
 
 def spread_of(question: Question) -> Floats:
-    """The spread by which an element's error is judged: a table's columns have units of their own."""
+    """The spread by which an element's error is judged: columns have units of their own."""
     if not by_column(question):
         return np.ones(())
     spread = question.train.std(0)
@@ -110,7 +126,9 @@ def by_column(question: Question) -> bool:
 COLUMNAR_KINDS = frozenset({"table"})
 
 
-def _reconstruction(candidate: Candidate, question: Question, codes: Floats, answers: Answers) -> None:
+def _reconstruction(
+    candidate: Candidate, question: Question, codes: Floats, answers: Answers
+) -> None:
     rebuilt = question.units.centred(candidate.decode(codes))
     clean, unit = question.clean, question.units.spec.unit
     kept = r2(clean, rebuilt, per_column=by_column(question))
@@ -159,7 +177,9 @@ def _features(candidate: Candidate, question: Question, codes: Floats, answers: 
         answers.why_missing["probe"] = "the data have no labels"
         return
     train_codes = candidate.encode(question.train)
-    accuracy = linear_probe(train_codes, question.train_labels, codes, question.test_labels, question.seed)
+    accuracy = linear_probe(
+        train_codes, question.train_labels, codes, question.test_labels, question.seed
+    )
     error = math.sqrt(max(accuracy * (1.0 - accuracy), 1e-12) / len(codes))
     answers.values["probe"] = Estimate(accuracy, error)
 

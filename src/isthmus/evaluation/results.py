@@ -41,16 +41,55 @@ class Column:
 
 
 COLUMNS = (
-    Column("r2", "R²", "", 1, 3, "Share of the held-out data's variance that the reconstruction keeps; 1 is all."),
-    Column("rmse", "error", "", -1, 3, "Root mean squared error of the reconstruction, in the data's own units."),
-    Column("nll", "NLL", "nats", -1, 1, "Negative log-likelihood of a held-out datum, by importance sampling."),
-    Column("elbo", "ELBO", "nats", 1, 1, "The evidence lower bound on log p(x) of a held-out datum."),
+    Column(
+        "r2",
+        "R²",
+        "",
+        1,
+        3,
+        "Share of the held-out data's variance that the reconstruction keeps; 1 is all.",
+    ),
+    Column(
+        "rmse",
+        "error",
+        "",
+        -1,
+        3,
+        "Root mean squared error of the reconstruction, in the data's own units.",
+    ),
+    Column(
+        "nll",
+        "NLL",
+        "nats",
+        -1,
+        1,
+        "Negative log-likelihood of a held-out datum, by importance sampling.",
+    ),
+    Column(
+        "elbo", "ELBO", "nats", 1, 1, "The evidence lower bound on log p(x) of a held-out datum."
+    ),
     Column("rate", "rate", "bits", 0, 1, "Bits that the code carries about a datum."),
     Column("distortion", "distortion", "bits", 0, 1, "Bits left to say once the code is known."),
     Column("active", "active", "", 0, 0, "Latent dimensions whose mean varies with the data."),
-    Column("sample_auc", "sample AUC", "", -1, 3, "How well a classifier tells samples from held-out data; 0.5 is not at all."),
-    Column("probe", "probe", "", 1, 3, "Accuracy of a linear classifier of the labels on the codes."),
-    Column("outlier_auc", "outlier AUC", "", 1, 3, "How well the score tells held-out data from the same data spoiled; 1 is always."),
+    Column(
+        "sample_auc",
+        "sample AUC",
+        "",
+        -1,
+        3,
+        "How well a classifier tells samples from held-out data; 0.5 is not at all.",
+    ),
+    Column(
+        "probe", "probe", "", 1, 3, "Accuracy of a linear classifier of the labels on the codes."
+    ),
+    Column(
+        "outlier_auc",
+        "outlier AUC",
+        "",
+        1,
+        3,
+        "How well the score tells held-out data from the same data spoiled; 1 is always.",
+    ),
     Column("seconds", "seconds", "s", -1, 1, "Wall-clock time of the training."),
     Column("parameters", "parameters", "", -1, 0, "Learned numbers."),
     Column("bytes", "code", "bytes", -1, 0, "Bytes of one code stored as float32."),
@@ -69,8 +108,8 @@ class ModelResult:
         latent_dim: Z.
         main: Part of the main table; the rest belongs to the sweep over code sizes.
         metrics: By column key, the mean over seeds; a metric that the model cannot have is missing.
-        errors: By column key, the standard error over held-out data (one seed) or the half-width of the 95 %
-            interval over seeds.
+        errors: By column key, the standard error over held-out data (one seed) or the half-width
+            of the 95 % interval over seeds.
         seeds: By column key, the value of each seed.
         why_missing: By column key, why a metric is missing, in words.
         notes: What was handled on the way.
@@ -94,7 +133,8 @@ class Finding:
     """The verdict for one purpose.
 
     Args:
-        purpose: "do I need an autoencoder", "compress", "generate", "features", "anomalies", "code size".
+        purpose: "do I need an autoencoder", "compress", "generate", "features", "anomalies", "code
+            size".
         winner: The model's label, or "" where none can be named.
         text: One or two plain sentences, with the figures that it is said from.
         within_noise: The lead over the next is smaller than its uncertainty.
@@ -111,7 +151,8 @@ class Finding:
 class Comparison:
     """Everything that a report shows.
 
-    Arrays, by key (those that a kind of data cannot have are missing; images are float32 in [0, 1], (n, C, H, W)):
+    Arrays, by key (those that a kind of data cannot have are missing; images are float32 in [0,
+    1], (n, C, H, W)):
 
     | key | shape | what |
     |---|---|---|
@@ -183,5 +224,6 @@ class Comparison:
             )
         except (KeyError, TypeError, OSError, ValueError, json.JSONDecodeError) as error:
             raise RunError(
-                f"{folder} holds no whole comparison ({error}): run `isthmus compare DATA -o {folder}` again."
+                f"{folder} holds no whole comparison ({error}): run `isthmus compare DATA -o "
+                f"{folder}` again."
             ) from error

@@ -1,11 +1,13 @@
 """The units in which models are trained and compared.
 
-Stored greys are whole levels, and a density of whole levels can grow without bound by spiking on them. So such
-data are spread evenly over their cells first: u = (level + noise) / levels with noise in [0, 1). What a model
-then says of u, plus D log(levels), bounds the nats that the data themselves take, to the last level.
+Stored greys are whole levels, and a density of whole levels can grow without bound by spiking on
+them. So such data are spread evenly over their cells first: u = (level + noise) / levels with
+noise in [0, 1). What a model then says of u, plus D log(levels), bounds the nats that the data
+themselves take, to the last level.
 
 Reference:
-    Theis, van den Oord & Bethge, A Note on the Evaluation of Generative Models, arXiv 1511.01844, section 3.1.
+    Theis, van den Oord & Bethge, A Note on the Evaluation of Generative Models, arXiv 1511.01844,
+    section 3.1.
 """
 
 from __future__ import annotations
@@ -44,12 +46,12 @@ class Units:
 
     @property
     def countable(self) -> bool:
-        """Whether a datum is one of countably many, so that its negative log-likelihood is a number of bits."""
+        """Whether a datum is one of countably many, so that its NLL is a number of bits."""
         return bool(self.levels) or self.spec.support in COUNTABLE
 
     @property
     def log_cells(self) -> float:
-        """Nats to add to a negative log density so that it bounds the nats of the data themselves."""
+        """Nats to add to a negative log density to bound the nats of the data themselves."""
         return self.spec.size * math.log(self.levels) if self.levels else 0.0
 
     def spread(self, source: Resident, seed: int) -> Resident:
@@ -68,11 +70,11 @@ class Units:
         )
 
     def centred(self, u: Floats) -> Floats:
-        """u as the data's values, in the middle of a cell where there are cells: for errors and pictures."""
+        """The data's values at u, in the middle of a cell where there are cells."""
         return (u * self.levels - 0.5) / self.spec.unit if self.levels else u
 
     def settled(self, u: Floats) -> Floats:
-        """u as values that the data could have: whole levels, or inside the support."""
+        """U as values that the data could have: whole levels, or inside the support."""
         if self.levels:
             return np.clip(np.floor(u * self.levels), 0, self.levels - 1) / self.spec.unit
         low, high, step = SETTLED.get(self.spec.support, (None, None, 0.0))

@@ -16,6 +16,7 @@ from isthmus.evaluation.units import Floats
 SIGMAS = 2.0
 # Samples that a classifier tells from real data better than this convince nobody.
 CONVINCING = 0.95
+PLAIN_OR_VARIATIONAL = "a plain or a variational one"
 BETTER = {column.key: column.better for column in COLUMNS}
 
 
@@ -80,8 +81,8 @@ def rank(models: Sequence[Judged], key: str) -> Ranking | None:
 def leads(first: Judged, second: Judged, key: str) -> bool:
     """Whether the first is better by more than its uncertainty.
 
-    Over seeds by Welch's standard error; on one seed by the paired differences of per-datum values where both
-    have them, else by both standard errors.
+    Over seeds by Welch's standard error; on one seed by the paired differences of per-datum values
+    where both have them, else by both standard errors.
     """
     a, b = first.result, second.result
     gap = abs(a.metrics[key] - b.metrics[key])
@@ -105,13 +106,18 @@ def _need(main: Sequence[Judged], pca_curve: Floats) -> Finding | None:
     best, linear = ranking.best, pca.result
     kept, theirs = best.metrics["r2"], linear.metrics["r2"]
     enough = int(np.argmax(pca_curve >= kept)) if (pca_curve >= kept).any() else 0
-    needed = f"PCA needs {enough} dimensions for as much" if enough else "PCA reaches that at no size"
-    figures = f"At {best.latent_dim} dimensions {best.label} keeps R² {kept:.3f} and PCA {theirs:.3f}"
+    needed = (
+        f"PCA needs {enough} dimensions for as much" if enough else "PCA reaches that at no size"
+    )
+    figures = (
+        f"At {best.latent_dim} dimensions {best.label} keeps R² {kept:.3f} and PCA {theirs:.3f}"
+    )
     if kept <= theirs or not leads(ranking.models[0], pca, "r2"):
         return Finding(
             "do I need an autoencoder",
             linear.label,
-            f"For reconstruction, no: PCA is enough. {figures}, a difference within noise or against the network.",
+            f"For reconstruction, no: PCA is enough. {figures}, a difference within noise or "
+            "against the network.",
             within_noise=kept > theirs,
         )
     return Finding(
@@ -127,27 +133,21 @@ def _plain_or_variational(main: Sequence[Judged]) -> Finding | None:
     if plain is None or variational is None:
         return None
     a, b = plain.best, variational.best
-    cost = a.metrics["r2"] - b.metrics["r2"]
-    close = not leads(plain.models[0], variational.models[0], "r2")
-    price = (
-        f"{b.label} reconstructs as well as {a.label} (R² {b.metrics['r2']:.3f} and {a.metrics['r2']:.3f})"
-        if close
-        else f"{a.label} reconstructs better than {b.label} (R² {a.metrics['r2']:.3f} against {b.metrics['r2']:.3f})"
-        if cost > 0
-        else f"{b.label} reconstructs even better than {a.label} (R² {b.metrics['r2']:.3f} against {a.metrics['r2']:.3f})"
-    )
+    kept = f"(R² {a.metrics['r2']:.3f} and {b.metrics['r2']:.3f})"
     gives = (
-        f"and tells how likely a datum is ({b.metrics['nll']:.1f} nats) and what each code costs "
+        f"tells how likely a datum is ({b.metrics['nll']:.1f} nats) and what its code costs "
         f"({b.metrics['rate']:.1f} bits)"
     )
-    winner = a.label if cost > 0 and not close else b.label
-    advice = (
-        f"Take {a.label} for reconstruction alone, {b.label} for everything that needs a likelihood."
-        if winner == a.label
-        else f"Take {b.label}."
+    close = not leads(plain.models[0], variational.models[0], "r2")
+    if close or a.metrics["r2"] < b.metrics["r2"]:
+        how = "rebuild equally well" if close else "differ, the variational one ahead,"
+        text = f"{a.label} and {b.label} {how} {kept}, and {b.label} also {gives}. Take {b.label}."
+        return Finding(PLAIN_OR_VARIATIONAL, b.label, text, close)
+    text = (
+        f"{a.label} rebuilds better than {b.label} {kept}, but only {b.label} {gives}. Take "
+        f"{a.label} for reconstruction alone, {b.label} for everything that needs a likelihood."
     )
-    subject = f", while {b.label} also generates {gives}" if winner == a.label else f" {gives}"
-    return Finding("a plain or a variational one", winner, f"{price}{subject}. {advice}", close)
+    return Finding(PLAIN_OR_VARIATIONAL, a.label, text)
 
 
 def _compress(main: Sequence[Judged], countable: bool) -> Finding | None:
@@ -157,13 +157,17 @@ def _compress(main: Sequence[Judged], countable: bool) -> Finding | None:
     best = ranking.best
     text = (
         f"{best.label} loses least at {best.latent_dim} dimensions: R² {best.metrics['r2']:.3f}"
-        f"{_error(best, 'r2', 3)}, {best.metrics['bytes']:.0f} bytes a code as float32{_next(ranking, 'r2', 3)}."
+        f"{_error(best, 'r2', 3)}, {best.metrics['bytes']:.0f} bytes a code as "
+        f"float32{_next(ranking, 'r2', 3)}."
     )
     lossless = rank(main, "nll")
     if lossless is not None:
         tightest = lossless.best
         nll = tightest.metrics["nll"]
-        text += f" Of those with a likelihood {tightest.label} gives held-out data the highest: NLL {nll:.1f} nats"
+        text += (
+            f" Of those with a likelihood {tightest.label} gives held-out data the highest: "
+            f"NLL {nll:.1f} nats"
+        )
         text += f", {nll / math.log(2.0):.0f} bits to store a datum exactly." if countable else "."
     return Finding("compress", best.label, text, ranking.within_noise)
 
@@ -176,13 +180,16 @@ def _code_size(judged: Sequence[Judged], pca_curve: Floats) -> Finding | None:
     if len(sweep) < 2:
         return None
     steps = ", ".join(f"{r.metrics['r2']:.2f} at {r.latent_dim}" for r in sweep)
-    linear = ", ".join(f"{pca_curve[r.latent_dim]:.2f}" for r in sweep if r.latent_dim < len(pca_curve))
+    linear = ", ".join(
+        f"{pca_curve[r.latent_dim]:.2f}" for r in sweep if r.latent_dim < len(pca_curve)
+    )
     top = max(r.metrics["r2"] for r in sweep)
     small = next(r for r in sweep if r.metrics["r2"] >= 0.95 * top)
     return Finding(
         "code size",
         f"{small.latent_dim} dimensions",
-        f"ae keeps R² {steps} dimensions (PCA: {linear}). {small.latent_dim} dimensions keep 95 % of the best "
+        f"ae keeps R² {steps} dimensions (PCA: {linear}). {small.latent_dim} dimensions keep 95 "
+        "% of the best "
         f"({top:.2f}).",
     )
 
@@ -195,10 +202,13 @@ def _generate(main: Sequence[Judged]) -> Finding | None:
     found = best.metrics["sample_auc"]
     text = (
         f"A classifier tells {best.label}'s samples from held-out data with AUC {found:.3f}"
-        f"{_error(best, 'sample_auc', 3)} (0.5 would be not at all){_next(ranking, 'sample_auc', 3)}."
+        f"{_error(best, 'sample_auc', 3)} (0.5 would be not at "
+        f"all){_next(ranking, 'sample_auc', 3)}."
     )
     if found > CONVINCING:
-        return Finding("generate", "", f"No model's samples pass for real. {text}", ranking.within_noise)
+        return Finding(
+            "generate", "", f"No model's samples pass for real. {text}", ranking.within_noise
+        )
     return Finding("generate", best.label, text, ranking.within_noise)
 
 
@@ -210,7 +220,8 @@ def _features(main: Sequence[Judged]) -> Finding | None:
     return Finding(
         "features",
         best.label,
-        f"A linear classifier on {best.label}'s codes names the label of {100 * best.metrics['probe']:.1f} %"
+        f"A linear classifier on {best.label}'s codes names the label of "
+        f"{100 * best.metrics['probe']:.1f} %"
         f"{_error(best, 'probe', 1, 100.0)} of the held-out data{_next(ranking, 'probe', 3)}.",
         ranking.within_noise,
     )
@@ -225,7 +236,8 @@ def _anomalies(main: Sequence[Judged]) -> Finding | None:
     return Finding(
         "spot anomalies",
         best.label,
-        f"By {score}, {best.label} ranks spoiled data above held-out ones with AUC {best.metrics['outlier_auc']:.3f}"
+        f"By {score}, {best.label} ranks spoiled data above held-out ones with AUC "
+        f"{best.metrics['outlier_auc']:.3f}"
         f"{_error(best, 'outlier_auc', 3)}{_next(ranking, 'outlier_auc', 3)}.",
         ranking.within_noise,
     )

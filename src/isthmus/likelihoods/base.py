@@ -16,7 +16,8 @@ from isthmus.registry import Part, Registry, did_you_mean
 
 LIKELIHOODS = Registry("likelihood")
 
-# exp of more than this is beyond what anybody counts, and a decoder that is still far off must not overflow.
+# exp of more than this is beyond what anybody counts, and a decoder that is still far off must not
+# overflow.
 LARGEST_LOG = 12.0
 
 

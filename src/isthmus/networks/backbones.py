@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import final
 
 from isthmus.data.spec import DataSpec
+from isthmus.errors import OptionError
 from isthmus.networks.base import Decoder, Encoder
 from isthmus.networks.conv import ConvDecoder, ConvEncoder
 from isthmus.networks.mlp import MLPDecoder, MLPEncoder, ResidualDecoder, ResidualEncoder
-from isthmus.errors import OptionError
 from isthmus.registry import Registry
 
 BACKBONES = Registry("network")
@@ -83,13 +83,18 @@ def auto(sizes: Sizes) -> tuple[Encoder, Decoder]:
 def _convolutional(sizes: Sizes, blocks: int) -> tuple[Encoder, Decoder]:
     if len(sizes.spec.shape) != 3:
         raise OptionError(
-            f"network 'conv' takes images (channels, height, width), and one datum here has the shape "
+            "network 'conv' takes images (channels, height, width), and one datum here has the "
+            "shape "
             f"{sizes.spec.shape}: use network='mlp' or 'residual'."
         )
     channels = (32, 64, 128) if sizes.hidden is None else tuple(sizes.hidden)
     return (
         ConvEncoder(sizes.spec.shape, channels, blocks=blocks, activation=sizes.activation),
         ConvDecoder(
-            sizes.latent_shape, sizes.output_shape, channels, blocks=blocks, activation=sizes.activation
+            sizes.latent_shape,
+            sizes.output_shape,
+            channels,
+            blocks=blocks,
+            activation=sizes.activation,
         ),
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import final
 
 from torch import Tensor, nn
@@ -14,7 +15,8 @@ SMALLEST_SIDE = 4
 
 
 def halvings(size: Sequence[int], most: int) -> list[tuple[int, int]]:
-    """The sizes (height, width) that an image passes through: halved, rounded up, until a side is small.
+    """The sizes (height, width) that an image passes through: halved, rounded up, until a side is
+    small.
 
     >>> halvings((28, 21), 4)
     [(28, 21), (14, 11), (7, 6), (4, 3)]
@@ -57,7 +59,7 @@ class ConvBlock(nn.Module):
 
 @final
 class Enlarge(nn.Module):
-    """A transposed convolution to exactly the given size, which is twice the input's, or one less."""
+    """A transposed convolution to exactly the given size: twice the input's, or one less."""
 
     def __init__(self, narrow: int, wide: int, size: tuple[int, int]) -> None:
         super().__init__()
@@ -96,8 +98,11 @@ class ConvEncoder(Encoder):
         sizes = halvings(size, len(channels))
         widths = [depth, *channels[: len(sizes) - 1]]
         layers: list[nn.Module] = []
-        for narrow, wide in zip(widths, widths[1:], strict=False):
-            layers += [nn.Conv2d(narrow, wide, 3, stride=2, padding=1), ACTIVATIONS.create(activation)]
+        for narrow, wide in pairwise(widths):
+            layers += [
+                nn.Conv2d(narrow, wide, 3, stride=2, padding=1),
+                ACTIVATIONS.create(activation),
+            ]
             layers += [ConvBlock(wide, activation) for _ in range(blocks)]
         flat = widths[-1] * math.prod(sizes[-1])
         layers += [nn.Flatten(), nn.Linear(flat, features), ACTIVATIONS.create(activation)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import final
 
 from torch import Tensor, nn
@@ -14,7 +15,7 @@ from isthmus.networks.base import ACTIVATIONS, DECODERS, ENCODERS, Decoder, Enco
 def stack(widths: Sequence[int], activation: str, dropout: float = 0.0) -> list[nn.Module]:
     """Linear layers through `widths`, each followed by the activation."""
     layers: list[nn.Module] = []
-    for narrow, wide in zip(widths, widths[1:], strict=False):
+    for narrow, wide in pairwise(widths):
         layers += [nn.Linear(narrow, wide), ACTIVATIONS.create(activation)]
         if dropout:
             layers.append(nn.Dropout(dropout))

@@ -42,7 +42,9 @@ class Critic(nn.Module):
         betas: Adam's moments.
     """
 
-    def __init__(self, network: nn.Module, lr: float = 1e-4, betas: tuple[float, float] = (0.5, 0.9)) -> None:
+    def __init__(
+        self, network: nn.Module, lr: float = 1e-4, betas: tuple[float, float] = (0.5, 0.9)
+    ) -> None:
         super().__init__()
         self.network = network
         self.lr = lr
@@ -56,14 +58,15 @@ class Critic(nn.Module):
 class Objective(Part, nn.Module, ABC):
     """Evidence -> what training minimises.
 
-    An objective says what it wants to know (how many samples S, of what corrupted input) and weighs the terms
-    that it names; a variant overrides one term. Every variant reads the same evidence, so any objective meets
-    any model, and one that needs a density refuses a posterior without one.
+    An objective says what it wants to know (how many samples S, of what corrupted input) and
+    weighs the terms that it names; a variant overrides one term. Every variant reads the same
+    evidence, so any objective meets any model, and one that needs a density refuses a posterior
+    without one.
 
     Args:
         samples: S, latent samples per datum.
-        beta: Weight of the terms named in `weighted`; a number or a schedule over the progress of training.
-            Held-out data are always judged by its final value.
+        beta: Weight of the terms named in `weighted`; a number or a schedule over the progress of
+            training. Held-out data are always judged by its final value.
         corruption: What the encoder's input suffers while training; the target stays clean.
 
     Attributes:
@@ -90,7 +93,7 @@ class Objective(Part, nn.Module, ABC):
         """The loss of a batch."""
 
     def weigh(self, terms: dict[str, Tensor], critics: dict[str, Tensor] | None = None) -> Loss:
-        """The mean over data of the weighted sum of per-datum `terms` (B,), with the critics' own losses."""
+        """The mean over data of the weighted sum of per-datum `terms` (B,), with the critics' losses."""
         beta = self.beta(self.progress) if self.training else self.beta.final_value
         parts = [beta * term if name in self.weighted else term for name, term in terms.items()]
         return Loss(sum(parts[1:], parts[0]).mean(), terms, critics or {})

@@ -39,10 +39,11 @@ class Elbo(Objective):
 @final
 @OBJECTIVES.register("free-bits")
 class FreeBits(Objective):
-    """distortion + Σ_j max(nats, E_batch KL_j): a dimension pays only for what it carries beyond `nats`.
+    """distortion + Σ_j max(nats, E_batch KL_j): a dimension pays only for what it carries beyond
+    `nats`.
 
-    Held-out data are judged by the plain bound. Where the prior or the posterior does not factorise over
-    dimensions, the whole code is one group.
+    Held-out data are judged by the plain bound. Where the prior or the posterior does not
+    factorise over dimensions, the whole code is one group.
 
     Args:
         nats: Free nats per latent dimension.
@@ -50,10 +51,13 @@ class FreeBits(Objective):
         corruption: What the encoder's input suffers while training.
 
     Reference:
-        Kingma et al., Improving Variational Inference with Inverse Autoregressive Flow, arXiv 1606.04934.
+        Kingma et al., Improving Variational Inference with Inverse Autoregressive Flow, arXiv
+        1606.04934.
     """
 
-    def __init__(self, nats: float = 0.5, samples: int = 1, corruption: nn.Module | None = None) -> None:
+    def __init__(
+        self, nats: float = 0.5, samples: int = 1, corruption: nn.Module | None = None
+    ) -> None:
         super().__init__(samples, 1.0, corruption)
         self.nats = nats
 

@@ -35,6 +35,7 @@ def denoising(sigma: float = 0.3, samples: int = 1) -> Reconstruction:
     """Reconstruction of the clean input from one with Gaussian noise of standard deviation `sigma`.
 
     Reference:
-        Vincent et al., Extracting and Composing Robust Features with Denoising Autoencoders, ICML 2008.
+        Vincent et al., Extracting and Composing Robust Features with Denoising Autoencoders, ICML
+        2008.
     """
     return Reconstruction(samples, Gaussian(sigma))

@@ -58,12 +58,13 @@ def sample(_: Posterior, q: Distribution) -> Tensor:
 
 @ENCODE_MODES.register("argmax")
 def argmax(posterior: Posterior, q: Distribution) -> Tensor:
-    """The posterior's mode: deterministic, refused where the posterior has no density or no mode."""
+    """The posterior's mode: deterministic, refused where it has no density or no mode."""
     if posterior.has_mode and posterior.has_density:
         return q.mode
     lacks = "mode" if posterior.has_density else "density"
     able = sorted(entry.name for entry in RECIPES if entry.about.get("argmax"))
     raise UnsupportedError(
-        f"mode 'argmax' asks for the mode of q(z|x), and the posterior {type(posterior).__name__} has no "
+        "mode 'argmax' asks for the mode of q(z|x), and the posterior "
+        f"{type(posterior).__name__} has no "
         f"{lacks}: use mode='mean', or a recipe whose posterior has a mode ({', '.join(able)})."
     )

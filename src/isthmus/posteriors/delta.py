@@ -32,4 +32,6 @@ class Deterministic(Posterior):
         self.head = nn.Linear(features, math.prod(self.latent_shape))
 
     def forward(self, h: Tensor) -> Delta:
-        return Delta(full_precision(self.head(h)).unflatten(-1, self.latent_shape), len(self.latent_shape))
+        return Delta(
+            full_precision(self.head(h)).unflatten(-1, self.latent_shape), len(self.latent_shape)
+        )

@@ -38,6 +38,8 @@ class DiagonalGaussian(Posterior):
         self.head = nn.Linear(features, 2 * math.prod(self.latent_shape))
 
     def forward(self, h: Tensor) -> DiagonalNormal:
-        mean, log_variance = full_precision(self.head(h)).unflatten(-1, (2, *self.latent_shape)).unbind(1)
+        mean, log_variance = (
+            full_precision(self.head(h)).unflatten(-1, (2, *self.latent_shape)).unbind(1)
+        )
         scale = log_variance.clamp(*LOG_VARIANCE_RANGE).mul(0.5).exp()
         return DiagonalNormal(mean, scale, len(self.latent_shape))

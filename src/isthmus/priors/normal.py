@@ -29,7 +29,9 @@ class StandardNormal(Prior):
         self.register_buffer("loc", torch.zeros(*latent_shape), persistent=False)
         self.register_buffer("scale", torch.ones(()), persistent=False)
 
-    def forward(self, condition: Tensor | None = None, infer: Infer | None = None) -> DiagonalNormal:
+    def forward(
+        self, condition: Tensor | None = None, infer: Infer | None = None
+    ) -> DiagonalNormal:
         return DiagonalNormal(
             self.get_buffer("loc"), self.get_buffer("scale"), self._dims, is_standard=True
         )
@@ -38,7 +40,8 @@ class StandardNormal(Prior):
 @final
 @PRIORS.register("fitted-gaussian")
 class FittedGaussian(FittedPrior):
-    """p(z) = Normal(mean, covariance) of the training codes: what a deterministic code is sampled from.
+    """p(z) = Normal(mean, covariance) of the training codes: what a deterministic code is sampled
+    from.
 
     It is the standard normal until it is fitted.
 
@@ -55,13 +58,16 @@ class FittedGaussian(FittedPrior):
         super().__init__()
         if len(latent_shape) != 1:
             raise OptionError(
-                f"The prior 'fitted-gaussian' takes codes with one axis, not the shape {tuple(latent_shape)}."
+                "The prior 'fitted-gaussian' takes codes with one axis, not the shape "
+                f"{tuple(latent_shape)}."
             )
         self.ridge = ridge
         self.register_buffer("mean", torch.zeros(*latent_shape))
         self.register_buffer("factor", torch.eye(latent_shape[0]))
 
-    def forward(self, condition: Tensor | None = None, infer: Infer | None = None) -> MultivariateNormal:
+    def forward(
+        self, condition: Tensor | None = None, infer: Infer | None = None
+    ) -> MultivariateNormal:
         mean, factor = self.get_buffer("mean"), self.get_buffer("factor")
         return MultivariateNormal(mean, scale_tril=factor, validate_args=False)
 

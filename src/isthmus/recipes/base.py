@@ -6,7 +6,7 @@ import dataclasses
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, final
+from typing import Any, cast, final
 
 from isthmus.data.scaling import Scaling
 from isthmus.data.spec import DataSpec
@@ -98,7 +98,9 @@ def build_recipe(name: str, spec: DataSpec, **options: Any) -> Built:
     axes = Axes(**{k: v for k, v in options.items() if k in common})
     if axes.latent_dim < 1:
         raise OptionError(f"latent_dim must be at least 1, got {axes.latent_dim}.")
-    built: Built = entry.factory(spec, axes, **{k: v for k, v in options.items() if k not in common})
+    built: Built = entry.factory(
+        spec, axes, **{k: v for k, v in options.items() if k not in common}
+    )
     return built
 
 
@@ -131,17 +133,23 @@ def assemble(
     notes = []
     if axes.latent_dim > spec.size:
         notes.append(
-            f"The code has {axes.latent_dim} dimensions and a datum only {spec.size}: it squeezes nothing."
+            f"The code has {axes.latent_dim} dimensions and a datum only {spec.size}: it "
+            "squeezes nothing."
         )
     if likelihood is None:
         likelihood = choose_likelihood(spec, axes)
     latent_shape = (axes.latent_dim,)
-    sizes = Sizes(spec, latent_shape, tuple(likelihood.parameter_shape()), axes.hidden, axes.activation)
+    sizes = Sizes(
+        spec, latent_shape, tuple(likelihood.parameter_shape()), axes.hidden, axes.activation
+    )
     encoder, decoder = BACKBONES[axes.network].factory(sizes)
-    posterior_part = POSTERIORS.create(posterior, features=encoder.features, latent_shape=latent_shape)
+    posterior_part = POSTERIORS.create(
+        posterior, features=encoder.features, latent_shape=latent_shape
+    )
     if objective.needs_density and not posterior_part.has_density:
         raise OptionError(
-            f"The objective {type(objective).__name__} needs a density and the posterior {posterior!r} has none: "
+            f"The objective {type(objective).__name__} needs a density and the posterior "
+            f"{posterior!r} has none: "
             "use the posterior 'diagonal', or the objective 'reconstruction'."
         )
     model = LatentModel(
@@ -150,30 +158,36 @@ def assemble(
         PRIORS.create(prior, latent_shape=latent_shape),
         decoder,
         likelihood,
-        Scaling(spec.shape, SCALING_OF_KIND.get(spec.kind, "datum") if likelihood.affine else "none"),
+        Scaling(
+            spec.shape, SCALING_OF_KIND.get(spec.kind, "datum") if likelihood.affine else "none"
+        ),
     )
     return Built(model, objective, tuple(notes))
 
 
 def choose_likelihood(spec: DataSpec, axes: Axes, preferred: str | None = None) -> Likelihood:
-    """The likelihood that `axes` names; for "auto" the preferred one if it fits, else the data's default.
+    """The likelihood that `axes` names; for "auto" the preferred one if it fits, else the data's
+    default.
 
     Raises:
         OptionError: The likelihood does not cover the data's values.
     """
     name = axes.likelihood
     if name == "auto":
-        fits = preferred is not None and spec.support in LIKELIHOODS[preferred].factory.supports
+        fits = preferred is not None and spec.support in _supports(preferred)
         name = preferred if preferred is not None and fits else default_likelihood(spec.support)
-    entry = LIKELIHOODS[name]
-    if spec.support not in entry.factory.supports:
+    if spec.support not in _supports(name):
         raise OptionError(
-            f"The likelihood {name!r} covers {' and '.join(entry.factory.supports)} values, and these data are "
-            f"{spec.support}: use likelihood='{default_likelihood(spec.support)}'."
+            f"The likelihood {name!r} covers {' and '.join(_supports(name))} values, and these "
+            f"data are {spec.support}: use likelihood='{default_likelihood(spec.support)}'."
         )
     extra = {"n_categories": spec.n_categories} if spec.n_categories else {}
     made: Likelihood = LIKELIHOODS.create(name, shape=spec.shape, **extra)
     return made
+
+
+def _supports(likelihood: str) -> tuple[str, ...]:
+    return cast(type[Likelihood], LIKELIHOODS[likelihood].factory).supports
 
 
 def _as_it_is(encoder: Encoder) -> Encoder:
@@ -184,4 +198,3 @@ def _as_it_is(encoder: Encoder) -> Encoder:
 INPUTS: dict[str, Callable[[Encoder], Encoder]] = {"count": LogEncoder}
 # A table's columns have scales of their own; the pixels of an image share one.
 SCALING_OF_KIND = {"table": "column"}
-

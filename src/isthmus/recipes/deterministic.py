@@ -15,12 +15,17 @@ FAMILY = "deterministic codes"
 def ae(spec: DataSpec, axes: Axes) -> Built:
     """A plain autoencoder: squeeze and rebuild.
 
-    Use it for the best reconstruction at a given code size. New data are drawn from a Gaussian that is fitted to
-    the training codes afterwards; there is no likelihood and no argmax.
+    Use it for the best reconstruction at a given code size. New data are drawn from a Gaussian
+    that is fitted to the training codes afterwards; there is no likelihood and no argmax.
     """
     likelihood = choose_likelihood(spec, axes, preferred="gaussian")
     return assemble(
-        spec, axes, Reconstruction(), posterior="delta", prior="fitted-gaussian", likelihood=likelihood
+        spec,
+        axes,
+        Reconstruction(),
+        posterior="delta",
+        prior="fitted-gaussian",
+        likelihood=likelihood,
     )
 
 
@@ -35,19 +40,26 @@ def ae(spec: DataSpec, axes: Axes) -> Built:
 def linear_ae(spec: DataSpec, axes: Axes) -> Built:
     """A linear autoencoder under squared error: it spans the subspace of PCA.
 
-    Use it to check what a network adds over a linear map, and the training itself: it must reach PCA.
+    Use it to check what a network adds over a linear map, and the training itself: it must reach
+    PCA.
     """
     return ae(spec, dataclasses.replace(axes, network="linear"))
 
 
 @recipe("dae", paper="Vincent et al., ICML", year=2008, family=FAMILY, argmax=False)
 def dae(spec: DataSpec, axes: Axes, sigma: float = 0.3) -> Built:
-    """A denoising autoencoder: the input is corrupted by noise of standard deviation `sigma`, the target is clean.
+    """A denoising autoencoder: the input is corrupted by noise of standard deviation `sigma`, the
+    target is clean.
 
-    Use it for features that survive noise, and against overfitting where data are few. `sigma` is in the
-    model's scaled units.
+    Use it for features that survive noise, and against overfitting where data are few. `sigma` is
+    in the model's scaled units.
     """
     likelihood = choose_likelihood(spec, axes, preferred="gaussian")
     return assemble(
-        spec, axes, denoising(sigma), posterior="delta", prior="fitted-gaussian", likelihood=likelihood
+        spec,
+        axes,
+        denoising(sigma),
+        posterior="delta",
+        prior="fitted-gaussian",
+        likelihood=likelihood,
     )

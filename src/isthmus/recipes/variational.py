@@ -14,17 +14,19 @@ SHARE = 0.1
 def vae(spec: DataSpec, axes: Axes, kl_warmup: float = SHARE) -> Built:
     """A variational autoencoder: a Gaussian code with a price per nat, and a bound on log p(x).
 
-    Use it to generate, to score how likely a datum is, and for codes that fill the space smoothly. The rate's
-    weight climbs to one over the first share `kl_warmup` of training.
+    Use it to generate, to score how likely a datum is, and for codes that fill the space smoothly.
+    The rate's weight climbs to one over the first share `kl_warmup` of training.
     """
     return assemble(spec, axes, Elbo(WarmUp(1.0, kl_warmup)))
 
 
 @recipe("sigma-vae", paper="2006.13202", year=2020, family=FAMILY)
 def sigma_vae(spec: DataSpec, axes: Axes, kl_warmup: float = SHARE) -> Built:
-    """A VAE whose Gaussian scale is the optimum of each batch, in closed form, so that nothing needs weighing.
+    """A VAE whose Gaussian scale is the optimum of each batch, in closed form, so that nothing
+    needs weighing.
 
-    Use it for continuous data in place of tuning beta; evaluation reads the running scale, a proper density.
+    Use it for continuous data in place of tuning beta; evaluation reads the running scale, a
+    proper density.
     """
     likelihood = choose_likelihood(spec, axes, preferred="gaussian-optimal")
     return assemble(spec, axes, Elbo(WarmUp(1.0, kl_warmup)), likelihood=likelihood)
@@ -34,8 +36,8 @@ def sigma_vae(spec: DataSpec, axes: Axes, kl_warmup: float = SHARE) -> Built:
 def beta_vae(spec: DataSpec, axes: Axes, beta: float = 4.0, kl_warmup: float = SHARE) -> Built:
     """A VAE whose rate is weighed by `beta`: fewer nats in the code, each dimension more its own.
 
-    Use it to trade reconstruction for simple, separate dimensions; beta = 1 is the VAE. The likelihood reported
-    is the model's own, without the weight.
+    Use it to trade reconstruction for simple, separate dimensions; beta = 1 is the VAE. The
+    likelihood reported is the model's own, without the weight.
     """
     return assemble(spec, axes, Elbo(WarmUp(beta, kl_warmup)))
 

@@ -28,10 +28,10 @@ def choose_threads(
 ) -> int:
     """The number of threads at which `take` runs fastest.
 
-    Counts are measured in turns, several rounds, and judged by all their rounds together: one thread
-    barely notices a busy machine, several that wait for each other do, and training will meet it too.
-    What was measured once for `key` holds for this process: two equal runs get equal counts, hence
-    equal bits.
+    Counts are measured in turns, several rounds, and judged by all their rounds together: one
+    thread barely notices a busy machine, several that wait for each other do, and training will
+    meet it too. What was measured once for `key` holds for this process: two equal runs get equal
+    counts, hence equal bits.
 
     Args:
         step: The training step; a copy of it is run, so nothing of it changes.
