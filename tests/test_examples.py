@@ -11,7 +11,7 @@ import pytest
 EXAMPLES = Path(__file__).parents[1] / "examples"
 # The arguments that make it quick, and words of its last lines.
 RUNS = {
-    "by_hand.py": (["--epochs", "1", "--images", "300"], "position y is followed best"),
+    "by_hand.py": (["--epochs", "1", "--images", "300"], "position y read off the code"),
     "spoiled_digits.py": (["--epochs", "2"], "the ten least likely"),
     "which_model.py": (["--epochs", "1"], "report: "),
 }

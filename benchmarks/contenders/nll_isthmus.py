@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import resource
 import sys
-import time
 
 import numpy as np
 import torch
-from serving import serve
+from serving import Stopwatch, serve
 
 from isthmus.data import load
 from isthmus.recipes import build_recipe
@@ -25,11 +24,12 @@ x = next(data.chunks(rows)).x
 
 
 def measure() -> dict[str, float]:
-    start = time.perf_counter()
-    nll = -model.log_likelihood(x, samples=samples).mean().item()
-    seconds = time.perf_counter() - start
+    watch = Stopwatch()
+    with watch:
+        nll = -model.log_likelihood(x, samples=samples).mean().item()
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
-    return {"data_per_second": len(x) / seconds, "nll": nll, "peak_mib": peak}
+    wall, cpu = watch.wall / len(x), watch.cpu / len(x)
+    return {"wall": wall, "cpu": cpu, "nll": nll, "peak_mib": peak}
 
 
 serve(measure)

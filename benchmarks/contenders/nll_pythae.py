@@ -10,12 +10,11 @@ from __future__ import annotations
 
 import resource
 import sys
-import time
 
 import numpy as np
 import torch
 from pythae.models import VAE, VAEConfig
-from serving import serve
+from serving import Stopwatch, serve
 
 path, rows, samples, threads = sys.argv[1], *map(int, sys.argv[2:5])
 torch.set_num_threads(threads)
@@ -25,13 +24,13 @@ x = torch.from_numpy(np.load(path)[:rows].astype(np.float32))
 
 
 def measure() -> dict[str, float]:
-    start = time.perf_counter()
-    with torch.set_grad_enabled(sys.argv[5] == "1"):
+    watch = Stopwatch()
+    with watch, torch.set_grad_enabled(sys.argv[5] == "1"):
         # It returns the mean of +log p(x).
         nll = -float(model.get_nll(x, n_samples=samples, batch_size=100))
-    seconds = time.perf_counter() - start
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
-    return {"data_per_second": len(x) / seconds, "nll": nll, "peak_mib": peak}
+    wall, cpu = watch.wall / len(x), watch.cpu / len(x)
+    return {"wall": wall, "cpu": cpu, "nll": nll, "peak_mib": peak}
 
 
 serve(measure)

@@ -6,12 +6,11 @@ usage: train_plain.py DATA.npy BATCH EPOCHS THREADS
 from __future__ import annotations
 
 import sys
-import time
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from serving import serve
+from serving import Stopwatch, serve
 from torch import nn
 
 path, batch, epochs, threads = sys.argv[1], *map(int, sys.argv[2:5])
@@ -39,18 +38,18 @@ class VAE(nn.Module):
 def train() -> dict[str, float]:
     model = VAE()
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, fused=True)
-    start = time.perf_counter()
-    for _ in range(epochs):
-        order = torch.randperm(len(x_all))
-        total = torch.zeros(())
-        for i in range(steps):
-            loss = model(x_all[order[i * batch : (i + 1) * batch]])
-            loss.backward()
-            optimizer.step()
-            optimizer.zero_grad()
-            total += loss.detach()
-    seconds = time.perf_counter() - start
-    return {"seconds_per_epoch": seconds / epochs, "loss": total.item() / steps}
+    watch = Stopwatch()
+    with watch:
+        for _ in range(epochs):
+            order = torch.randperm(len(x_all))
+            total = torch.zeros(())
+            for i in range(steps):
+                loss = model(x_all[order[i * batch : (i + 1) * batch]])
+                loss.backward()
+                optimizer.step()
+                optimizer.zero_grad()
+                total += loss.detach()
+    return {"wall": watch.wall / epochs, "cpu": watch.cpu / epochs, "loss": total.item() / steps}
 
 
 serve(train)

@@ -1,4 +1,4 @@
-"""Compose, train, measure and explore autoencoders.
+"""Compose, train, measure and compare autoencoders.
 
 The public names. Each is imported when it is first used, so that `import isthmus` costs nothing;
 `_HOME` says where a name lives, and the block below it tells type checkers the same.

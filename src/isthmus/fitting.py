@@ -151,8 +151,7 @@ def fit(
     built = _built(recipe, objective, source.spec, model_options, settings.seed)
     run = Run(built.model, source.spec, name, model_options, settings, split, folder=_path(folder))
     run.notes = (*source.notes, *built.notes)
-    leads = os.environ.get("RANK", "0") == "0"
-    if run.folder is not None and leads:
+    if run.folder is not None and leads():
         resume = _open_folder(run.folder, run, built.objective, resume)
     training, validation, _ = split.of(source)
     trained = train(
@@ -167,10 +166,15 @@ def fit(
     )
     run.history = trained.history
     run.notes = (*run.notes, *trained.notes)
-    if run.folder is not None and leads:
+    if run.folder is not None and leads():
         run.history = read_history(run.folder / HISTORY)
         _close_folder(run.folder, run, built.objective)
     return run
+
+
+def leads() -> bool:
+    """Whether this process speaks for those that train together under torchrun."""
+    return os.environ.get("RANK", "0") == "0"
 
 
 def divide_options(recipe: str, options: dict[str, Any]) -> tuple[dict[str, Any], TrainingSettings]:

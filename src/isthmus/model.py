@@ -74,7 +74,7 @@ class LatentModel(Part, nn.Module):
         self.decoder = decoder
         self.likelihood = likelihood
         self.scaling = Scaling(self.shape) if scaling is None else scaling
-        if self.scaling.active and not likelihood.affine:
+        if self.scaling.active and not (likelihood.affine or self.scaling.bounded):
             raise OptionError(
                 f"The likelihood {type(likelihood).__name__} lives on a fixed support, so its "
                 "data cannot be "

@@ -115,7 +115,7 @@ def test_an_array_for_a_table(people, tmp_path):
     np.save(tmp_path / "x.npy", np.ones((5, 4), np.float32))
     assert values_of(data_for(people, str(tmp_path / "x.npy"))).shape == (5, 4)
     np.save(tmp_path / "y.npy", np.ones((5, 3), np.float32))
-    with pytest.raises(DataError, match=r"\(3,\).*\(4,\)"):
+    with pytest.raises(DataError, match=r"\(5, 3\).*expects \(N, 4\)"):
         data_for(people, str(tmp_path / "y.npy"))
 
 

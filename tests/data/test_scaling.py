@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
+import pickle
+
 import numpy as np
 import pytest
 import torch
 
-from isthmus.data import SCALINGS, Resident, Scaling, load, moments, scaling
+from isthmus.data import SCALINGS, DataSpec, Resident, Scaling, load, moments, scaling
 from isthmus.data.source import Source
 from isthmus.errors import UnknownNameError
 from isthmus.registry import build, describe
@@ -33,10 +36,11 @@ def test_moments_by_column(table: Source) -> None:
 
 def test_moments_over_everything(table: Source) -> None:
     stored = TABLE.astype(np.float32).astype(np.float64)
-    shift, scale, constant = moments(table, by_column=False)
+    shift, scale, constant, low, high = moments(table, by_column=False)
     assert float(shift) == pytest.approx(stored.mean(), rel=1e-12)
     assert float(scale) == pytest.approx(stored.std(), rel=1e-12)
     assert not bool(constant)
+    assert (float(low), float(high)) == (stored.min(), stored.max())
 
 
 @pytest.mark.parametrize("per", ["none", "datum", "column"])
@@ -117,3 +121,20 @@ def test_it_is_a_part_with_tensors() -> None:
     assert "scaling" in SCALINGS
     with pytest.raises(UnknownNameError, match="Did you mean 'column'"):
         Scaling((4,), "colum")
+
+
+def test_a_range_squeezes_into_the_unit_interval_and_clips_beyond_it() -> None:
+    x = torch.tensor([[0.0, -5.0, 7.0], [10.0, 5.0, 7.0], [5.0, 0.0, 7.0]])
+    source = Resident(x, DataSpec("table", (3,), "real", 3))
+    by_column = Scaling((3,), "column-range")
+    by_column.fit(source)
+    expected = [[0.0, 0.0, 0.0], [1.0, 1.0, 0.0], [0.5, 0.5, 0.0]]
+    torch.testing.assert_close(by_column(x), torch.tensor(expected))
+    torch.testing.assert_close(by_column.inverse(by_column(x)), x)
+    assert by_column(torch.tensor([[-3.0, 50.0, 7.0]])).tolist() == [[0.0, 1.0, 0.0]]
+    assert by_column.log_det().item() == pytest.approx(2 * math.log(10.0))
+    whole = Scaling((3,), "datum-range")
+    whole.fit(source)
+    torch.testing.assert_close(whole(x), (x + 5.0) / 15.0)
+    assert whole.bounded
+    assert pickle.loads(pickle.dumps(whole))(x).equal(whole(x))

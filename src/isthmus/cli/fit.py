@@ -51,6 +51,7 @@ def fit(
     from isthmus.cli.settings import gather, load_data
     from isthmus.cli.talk import note
     from isthmus.fitting import fit as train
+    from isthmus.fitting import leads
     from isthmus.training import LAST, ProgressBar
 
     settings = gather(data, flags, sets, config)
@@ -74,6 +75,8 @@ def fit(
             )
     except KeyboardInterrupt:
         _stopped(folder, sys.argv[1:])
+    if not leads():
+        return
     for text in run.notes:
         if text not in source.notes:
             note(text)

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from isthmus.data import Batch, Source
-from isthmus.evaluation.compare import SHOWN_CODES, shown_of
+from isthmus.evaluation.comparison import SHOWN_CODES, shown_of
 from isthmus.evaluation.measure import LOG2, principal_plane
 from isthmus.fitting import Run
 from isthmus.report import run_report

@@ -6,10 +6,12 @@ import csv
 import gzip
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, final
+
+import numpy as np
 
 from isthmus.cli import values
 from isthmus.data import DATASETS, Batch, DataSpec, Source, load
@@ -73,11 +75,32 @@ def data_for(run: Run, data: str, label: str | None = None, image_size: str | No
         elif path.is_file() and path.name.lower().endswith(TABLES):
             options["columns"], notes = run_columns(spec, path, label)
     given = {k: v for k, v in options.items() if v is not None}
+    _check_array(data, run)
     # Named data sets are never that small, and take no such option.
     source = load(data, **given) if data in DATASETS else load(data, min_rows=1, **given)
     _check_shape(source.spec, run, data)
     factor, unit_notes = unit_factor(source, spec, is_array=data.lower().endswith((".npy", ".npz")))
     return Given(source, factor, (*source.notes, *notes, *unit_notes))
+
+
+def _check_array(data: str, run: Run) -> None:
+    """Refuse an array of another size than the run's data, before its axes are interpreted."""
+    if not data.lower().endswith(".npy") or not Path(data).is_file():
+        return
+    try:
+        shape = np.load(data, mmap_mode="r", allow_pickle=False).shape
+    except (OSError, ValueError):
+        return  # the loader says what is wrong with the file
+    if math.prod(shape[1:]) != run.spec.size:
+        raise _mismatch(data, shape, run)
+
+
+def _mismatch(data: str, shape: Sequence[int], run: Run) -> DataError:
+    expected = ", ".join(map(str, ("N", *run.spec.shape)))
+    return DataError(
+        f"{data} has shape {tuple(shape)} and the run {run.folder} expects ({expected}): give data "
+        "like those it was trained on."
+    )
 
 
 def read_codes(run: Run, codes: str) -> Source:

@@ -106,7 +106,7 @@ def fail(message: str, code: int) -> None:
 )
 @click.version_option(__version__, "--version", prog_name="isthmus")
 def cli() -> None:
-    """Compose, train, measure and explore autoencoders."""
+    """Compose, train, measure and compare autoencoders."""
 
 
 def main() -> None:

@@ -97,8 +97,7 @@ def refuse_text(column: Any, name: str, others: int, where: str) -> DataError:
     more = f" ({others} more columns like it)" if others else ""
     return DataError(
         f"{where}: column {name!r} holds {value!r} in row {row} (from 0), where numbers "
-        f"belong{more}; leave it out "
-        f"with drop=[{name!r}] or columns=[...], or use it as the label with label={name!r}."
+        f"belong{more}; leave the column out (drop, columns) or make it the label (label)."
     )
 
 

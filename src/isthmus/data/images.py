@@ -154,7 +154,7 @@ def _common_size(
             raise DataError(
                 f"The images have different sizes: {files[0]} is {sizes[0][1]} x {sizes[0][0]} "
                 f"and {path} is "
-                f"{size[1]} x {size[0]} (width x height); give image_size= to resize them all."
+                f"{size[1]} x {size[0]} (width x height); set image_size to resize them all."
             )
     return sizes[0]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import NamedTuple, final
 
 import torch
@@ -27,11 +28,15 @@ class Moments(NamedTuple):
         scale: The standard deviation (divided by N), 1 where the data are constant; shaped like
             shift.
         constant: Where all data have the same value; bool, shaped like shift.
+        low: The lowest value.
+        high: The highest value.
     """
 
     shift: Tensor
     scale: Tensor
     constant: Tensor
+    low: Tensor
+    high: Tensor
 
 
 def moments(source: Source, by_column: bool) -> Moments:
@@ -66,25 +71,31 @@ def moments(source: Source, by_column: bool) -> Moments:
     scale = (squares / n).sqrt()
     # A variance below the smallest float32 is as good as none.
     usable = ~constant & (scale.float() > 0)
-    return Moments(mean, torch.where(usable, scale, torch.ones_like(scale)), constant)
+    usual = torch.where(usable, scale, torch.ones_like(scale))
+    return Moments(mean, usual, constant, low, high)
 
 
-def _by_column(source: Source) -> Moments:
-    return moments(source, by_column=True)
+def _range(source: Source, by_column: bool) -> Moments:
+    """The lowest value as the shift, and the width of the range as the scale."""
+    found = moments(source, by_column)
+    width = (found.high - found.low).where(~found.constant, torch.ones_like(found.low))
+    return found._replace(shift=found.low, scale=width)
 
 
-def _by_datum(source: Source) -> Moments:
-    return moments(source, by_column=False)
+class _Manner(NamedTuple):
+    """What a word for `per` stands for."""
+
+    measure: Callable[[Source], Moments] | None = None
+    by_column: bool = False
+    bounded: bool = False
 
 
-def _not_at_all(source: Source) -> Moments:
-    return Moments(torch.zeros(()), torch.ones(()), torch.zeros((), dtype=torch.bool))
-
-
-_MEASURES: dict[str, Callable[[Source], Moments]] = {
-    "none": _not_at_all,
-    "datum": _by_datum,
-    "column": _by_column,
+_MANNERS = {
+    "none": _Manner(),
+    "datum": _Manner(partial(moments, by_column=False)),
+    "column": _Manner(partial(moments, by_column=True), by_column=True),
+    "datum-range": _Manner(partial(_range, by_column=False), bounded=True),
+    "column-range": _Manner(partial(_range, by_column=True), by_column=True, bounded=True),
 }
 
 
@@ -97,8 +108,9 @@ class Scaling(Part, nn.Module):
 
     Args:
         shape: The event shape D.
-        per: "none" (u = x), "datum" (one shift and scale for all elements) or "column" (one for
-            each element).
+        per: "none" (u = x), "datum" (mean and standard deviation of all elements), "column" (of
+            each element), "datum-range" or "column-range" (lowest value and width of the range, so
+            that u lies in [0, 1]; what lies outside the range it was fitted to is clipped).
 
     Raises:
         UnknownNameError: Another word for `per`.
@@ -109,27 +121,34 @@ class Scaling(Part, nn.Module):
 
     def __init__(self, shape: Sequence[int], per: str = "none") -> None:
         super().__init__()
-        if per not in _MEASURES:
-            raise did_you_mean("scaling", per, _MEASURES)
-        self._measure = _MEASURES[per]
-        self._identity = self._measure is _not_at_all
+        if per not in _MANNERS:
+            raise did_you_mean("scaling", per, _MANNERS)
+        self._manner = _MANNERS[per]
         self._shape = tuple(shape)
-        held = self._shape if self._measure is _by_column else ()
+        held = self._shape if self._manner.by_column else ()
         self.register_buffer("shift", torch.zeros(held))
         self.register_buffer("scale", torch.ones(held))
 
     @property
     def active(self) -> bool:
         """Whether it may move data at all."""
-        return not self._identity
+        return self._manner.measure is not None
+
+    @property
+    def bounded(self) -> bool:
+        """Whether what comes out lies in [0, 1]."""
+        return self._manner.bounded
 
     def forward(self, x: Tensor) -> Tensor:
         """U (..., *D) of x (..., *D)."""
-        return x if self._identity else (x - self.shift) / self.scale
+        if not self.active:
+            return x
+        u = (x - self.shift) / self.scale
+        return u.clamp(0.0, 1.0) if self.bounded else u
 
     def inverse(self, u: Tensor) -> Tensor:
         """X (..., *D) of u (..., *D)."""
-        return u if self._identity else u * self.scale + self.shift
+        return u * self.scale + self.shift if self.active else u
 
     def log_det(self) -> Tensor:
         """The sum over the elements of a datum of log scale, in nats: ()."""
@@ -137,9 +156,9 @@ class Scaling(Part, nn.Module):
 
     def fit(self, source: Source) -> list[str]:
         """Take shift and scale from a source; returns lines on what could not be scaled."""
-        if self._identity:
+        if self._manner.measure is None:
             return []
-        found = self._measure(source)
+        found = self._manner.measure(source)
         self.shift.copy_(found.shift)
         self.scale.copy_(found.scale)
         if found.constant.dim() == 0:

@@ -22,7 +22,7 @@ class Autoencoder(LatentEstimator):
     Args:
         recipe: As `isthmus recipes` lists it.
         latent_dim: Z, the width of the code.
-        epochs: Passes over the data; None takes as many as make about 6,000 steps (10 to 400).
+        epochs: Passes over the data; None takes as many as make about 6,000 steps (10 to 100).
         minutes: In place of epochs, a wall-clock budget.
         batch_size: Rows per step.
         lr: The peak learning rate.

@@ -1,6 +1,6 @@
 """Evaluation: a model and data -> figures; several models -> a comparison and its verdict."""
 
-from isthmus.evaluation.compare import compare
+from isthmus.evaluation.comparison import compare
 from isthmus.evaluation.results import COLUMNS, Column, Comparison, Finding, ModelResult
 
 __all__ = ["COLUMNS", "Column", "Comparison", "Finding", "ModelResult", "compare"]

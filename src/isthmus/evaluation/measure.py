@@ -104,7 +104,7 @@ def measure(candidate: Candidate, question: Question) -> Answers:
 
 
 def reconstruction_error(candidate: Candidate, question: Question, x: Floats) -> Floats:
-    """(N,) squared error of a reconstruction, relative to an element's spread where it is a column."""
+    """(N,) squared error of a reconstruction, relative to each column's spread in a table."""
     difference = (candidate.decode(candidate.encode(x)) - x) / spread_of(question)
     result: Floats = np.square(difference).reshape(len(x), -1).sum(1)
     return result

@@ -93,7 +93,7 @@ class Objective(Part, nn.Module, ABC):
         """The loss of a batch."""
 
     def weigh(self, terms: dict[str, Tensor], critics: dict[str, Tensor] | None = None) -> Loss:
-        """The mean over data of the weighted sum of per-datum `terms` (B,), with the critics' losses."""
+        """The mean over data of the weighted sum of `terms` (B,), with the critics' losses."""
         beta = self.beta(self.progress) if self.training else self.beta.final_value
         parts = [beta * term if name in self.weighted else term for name, term in terms.items()]
         return Loss(sum(parts[1:], parts[0]).mean(), terms, critics or {})

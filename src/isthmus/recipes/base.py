@@ -6,17 +6,16 @@ import dataclasses
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, cast, final
+from typing import Any, final
 
-from isthmus.data.scaling import Scaling
 from isthmus.data.spec import DataSpec
 from isthmus.errors import OptionError
-from isthmus.likelihoods import LIKELIHOODS, Likelihood, default_likelihood
 from isthmus.model import LatentModel
 from isthmus.networks import BACKBONES, Encoder, LogEncoder, Sizes
 from isthmus.objectives import Objective
 from isthmus.posteriors import POSTERIORS
 from isthmus.priors import PRIORS
+from isthmus.recipes.meeting import meet
 from isthmus.registry import RECIPES, did_you_mean
 
 
@@ -118,7 +117,7 @@ def assemble(
     *,
     posterior: str = "diagonal",
     prior: str = "standard-normal",
-    likelihood: Likelihood | None = None,
+    preferred: str | None = None,
 ) -> Built:
     """Join the axes for data of this spec.
 
@@ -128,16 +127,15 @@ def assemble(
         objective: What trains the model.
         posterior: By name.
         prior: By name.
-        likelihood: In place of the one that `axes` names.
+        preferred: The likelihood that "auto" takes where it covers the data.
     """
-    notes = []
+    meeting = meet(spec, axes.likelihood, preferred)
+    likelihood, notes = meeting.likelihood, list(meeting.notes)
     if axes.latent_dim > spec.size:
         notes.append(
             f"The code has {axes.latent_dim} dimensions and a datum only {spec.size}: it "
             "squeezes nothing."
         )
-    if likelihood is None:
-        likelihood = choose_likelihood(spec, axes)
     latent_shape = (axes.latent_dim,)
     sizes = Sizes(
         spec, latent_shape, tuple(likelihood.parameter_shape()), axes.hidden, axes.activation
@@ -158,36 +156,9 @@ def assemble(
         PRIORS.create(prior, latent_shape=latent_shape),
         decoder,
         likelihood,
-        Scaling(
-            spec.shape, SCALING_OF_KIND.get(spec.kind, "datum") if likelihood.affine else "none"
-        ),
+        meeting.scaling,
     )
     return Built(model, objective, tuple(notes))
-
-
-def choose_likelihood(spec: DataSpec, axes: Axes, preferred: str | None = None) -> Likelihood:
-    """The likelihood that `axes` names; for "auto" the preferred one if it fits, else the data's
-    default.
-
-    Raises:
-        OptionError: The likelihood does not cover the data's values.
-    """
-    name = axes.likelihood
-    if name == "auto":
-        fits = preferred is not None and spec.support in _supports(preferred)
-        name = preferred if preferred is not None and fits else default_likelihood(spec.support)
-    if spec.support not in _supports(name):
-        raise OptionError(
-            f"The likelihood {name!r} covers {' and '.join(_supports(name))} values, and these "
-            f"data are {spec.support}: use likelihood='{default_likelihood(spec.support)}'."
-        )
-    extra = {"n_categories": spec.n_categories} if spec.n_categories else {}
-    made: Likelihood = LIKELIHOODS.create(name, shape=spec.shape, **extra)
-    return made
-
-
-def _supports(likelihood: str) -> tuple[str, ...]:
-    return cast(type[Likelihood], LIKELIHOODS[likelihood].factory).supports
 
 
 def _as_it_is(encoder: Encoder) -> Encoder:
@@ -196,5 +167,3 @@ def _as_it_is(encoder: Encoder) -> Encoder:
 
 # A support whose values the encoder reads on another scale.
 INPUTS: dict[str, Callable[[Encoder], Encoder]] = {"count": LogEncoder}
-# A table's columns have scales of their own; the pixels of an image share one.
-SCALING_OF_KIND = {"table": "column"}

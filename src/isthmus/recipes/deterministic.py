@@ -6,7 +6,7 @@ import dataclasses
 
 from isthmus.data.spec import DataSpec
 from isthmus.objectives import Reconstruction, denoising
-from isthmus.recipes.base import Axes, Built, assemble, choose_likelihood, recipe
+from isthmus.recipes.base import Axes, Built, assemble, recipe
 
 FAMILY = "deterministic codes"
 
@@ -18,14 +18,13 @@ def ae(spec: DataSpec, axes: Axes) -> Built:
     Use it for the best reconstruction at a given code size. New data are drawn from a Gaussian
     that is fitted to the training codes afterwards; there is no likelihood and no argmax.
     """
-    likelihood = choose_likelihood(spec, axes, preferred="gaussian")
     return assemble(
         spec,
         axes,
         Reconstruction(),
         posterior="delta",
         prior="fitted-gaussian",
-        likelihood=likelihood,
+        preferred="gaussian",
     )
 
 
@@ -54,12 +53,11 @@ def dae(spec: DataSpec, axes: Axes, sigma: float = 0.3) -> Built:
     Use it for features that survive noise, and against overfitting where data are few. `sigma` is
     in the model's scaled units.
     """
-    likelihood = choose_likelihood(spec, axes, preferred="gaussian")
     return assemble(
         spec,
         axes,
         denoising(sigma),
         posterior="delta",
         prior="fitted-gaussian",
-        likelihood=likelihood,
+        preferred="gaussian",
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from isthmus.data.spec import DataSpec
 from isthmus.objectives import Elbo, FreeBits, Iwae, WarmUp
-from isthmus.recipes.base import Axes, Built, assemble, choose_likelihood, recipe
+from isthmus.recipes.base import Axes, Built, assemble, recipe
 
 FAMILY = "variational"
 SHARE = 0.1
@@ -28,8 +28,7 @@ def sigma_vae(spec: DataSpec, axes: Axes, kl_warmup: float = SHARE) -> Built:
     Use it for continuous data in place of tuning beta; evaluation reads the running scale, a
     proper density.
     """
-    likelihood = choose_likelihood(spec, axes, preferred="gaussian-optimal")
-    return assemble(spec, axes, Elbo(WarmUp(1.0, kl_warmup)), likelihood=likelihood)
+    return assemble(spec, axes, Elbo(WarmUp(1.0, kl_warmup)), preferred="gaussian-optimal")
 
 
 @recipe("beta-vae", paper="Higgins et al., ICLR", year=2017, family=FAMILY)
