@@ -151,9 +151,14 @@ def fit(
     built = _built(recipe, objective, source.spec, model_options, settings.seed)
     run = Run(built.model, source.spec, name, model_options, settings, split, folder=_path(folder))
     run.notes = (*source.notes, *built.notes)
+    training, validation, _ = split.of(source)
+    if settings.batch_size > len(training):
+        run.notes += (
+            f"A batch of {settings.batch_size:,} is larger than the {len(training):,} training "
+            "data: each step takes all of them.",
+        )
     if run.folder is not None and leads():
         resume = _open_folder(run.folder, run, built.objective, resume)
-    training, validation, _ = split.of(source)
     trained = train(
         built.model,
         built.objective,

@@ -71,9 +71,7 @@ def test_sixteen_bits_are_scaled_not_clipped(tmp_path: Path) -> None:
 def test_mixed_sizes(tmp_path: Path) -> None:
     write(tmp_path, GREY)
     Image.fromarray(np.zeros((4, 5), np.uint8)).save(tmp_path / "small.png")
-    with pytest.raises(
-        DataError, match=r"0.png is 7 x 9 and .*small.png is 5 x 4.*set image_size"
-    ):
+    with pytest.raises(DataError, match=r"0.png is 7 x 9 and .*small.png is 5 x 4.*set image_size"):
         load(tmp_path)
     source = load(tmp_path, image_size=(6, 5))
     assert source.spec.shape == (1, 6, 5)

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from isthmus.fitting import fit
+from isthmus.training import Position
 from isthmus.training import threads as measuring
 
 
@@ -41,7 +42,9 @@ def taking(seconds, current, calls):
 )
 def test_the_fastest_count_wins_and_more_threads_only_by_a_margin(seconds, chosen, many):
     calls = []
-    assert measuring.choose_threads(nn.Linear(1, 1), taking(seconds, many, calls), ("a",)) == chosen
+    choice = measuring.choose_threads(nn.Linear(1, 1), taking(seconds, many, calls), ("a",))
+    assert choice.threads == chosen
+    assert choice.alone == pytest.approx(seconds[1], rel=0.5, abs=0.002)
     assert set(calls) == {1, 2, 4}
     assert many == [4]
 
@@ -61,7 +64,7 @@ def test_a_slow_step_is_measured_in_one_round(many, monkeypatch):
     monkeypatch.setattr(measuring, "ENOUGH_SECONDS", 0.0)
     calls = []
     take = taking({1: 0.001, 2: 0.005, 4: 0.005}, many, calls)
-    assert measuring.choose_threads(nn.Linear(1, 1), take, ("slow",)) == 1
+    assert measuring.choose_threads(nn.Linear(1, 1), take, ("slow",)).threads == 1
     assert len(calls) == 3 * (measuring.WARM_UP + measuring.TIMED)
 
 
@@ -85,7 +88,7 @@ def test_the_count_is_used_given_back_stored_and_kept(table, tiny, tmp_path, mon
     monkeypatch.setattr(torch, "set_num_threads", lambda n: (used.append(n), original(n)))
     before = torch.get_num_threads()
     options = {**tiny, "threads": "auto", "checkpoint_seconds": 1e-3}
-    monkeypatch.setattr(loop, "choose_threads", lambda step, take, key: 2)
+    monkeypatch.setattr(loop, "choose_threads", lambda step, take, key: measuring.Choice(2))
 
     class StopError(Exception):
         pass
@@ -107,3 +110,17 @@ def test_the_count_is_used_given_back_stored_and_kept(table, tiny, tmp_path, mon
     assert torch.get_num_threads() == before
     fit(table, "ae", **{**tiny, "threads": 1})
     assert used[-2:] == [1, before]
+
+
+def test_a_second_thread_that_has_become_hopeless_is_given_up(many):
+    position = Position(threads=2, alone=0.001)
+    pace = measuring.Pace(position)
+    for step, seconds in enumerate([0.0, 0.01, 0.0, 0.01, 0.01], start=1):
+        time.sleep(seconds)
+        position.step = step
+        pace.judge()
+        pace.restart()
+        # One slow reading is no trend; two on end are.
+        assert position.threads == (1 if step == 5 else 2)
+    assert many == [1]
+    assert "From step 5 on one CPU thread in place of 2" in position.notes[0]

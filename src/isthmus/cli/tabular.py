@@ -16,21 +16,25 @@ from isthmus.cli.sinks import WRITERS, Layout, Sink
 @final
 @WRITERS.register(".npy")
 class NpySink(Sink):
-    """An array (N, *shape) of float32, written in place: it may be larger than memory."""
+    """An array (N, *shape) of float32, written part by part: it may be larger than memory.
+
+    It is not mapped: mapped pages would count as this process's memory.
+    """
 
     def __init__(self, path: Path, layout: Layout) -> None:
-        self._array: Any = np.lib.format.open_memmap(
-            path, mode="w+", dtype=np.float32, shape=(layout.rows, *layout.shape)
-        )
-        self._written = 0
+        self._file = path.open("wb")
+        header = {
+            "descr": np.lib.format.dtype_to_descr(np.dtype(np.float32)),
+            "fortran_order": False,
+            "shape": (layout.rows, *layout.shape),
+        }
+        np.lib.format.write_array_header_1_0(self._file, header)
 
     def write(self, rows: np.ndarray, labels: Sequence[str] | None = None) -> None:
-        self._array[self._written : self._written + len(rows)] = rows
-        self._written += len(rows)
+        self._file.write(np.ascontiguousarray(rows, np.float32).data)
 
     def close(self) -> None:
-        self._array.flush()
-        self._array = None
+        self._file.close()
 
 
 def _table(layout: Layout, rows: np.ndarray, labels: Sequence[str] | None) -> Any:

@@ -78,12 +78,12 @@ class MLPDecoder(Decoder):
             nn.Flatten(),
             *stack(widths, activation, dropout),
             nn.Linear(widths[-1], math.prod(shape)),
-            nn.Unflatten(1, tuple(shape)),
         )
+        self._shape = tuple(shape)
 
     def forward(self, z: Tensor) -> Tensor:
-        result: Tensor = self.layers(z)
-        return result
+        flat: Tensor = self.layers(z)
+        return flat.view(-1, *self._shape)
 
 
 @final

@@ -23,6 +23,9 @@ class StandardNormal(Prior):
         latent_shape: Z.
     """
 
+    loc: Tensor
+    scale: Tensor
+
     def __init__(self, latent_shape: Sequence[int]) -> None:
         super().__init__()
         self._dims = len(latent_shape)
@@ -32,9 +35,7 @@ class StandardNormal(Prior):
     def forward(
         self, condition: Tensor | None = None, infer: Infer | None = None
     ) -> DiagonalNormal:
-        return DiagonalNormal(
-            self.get_buffer("loc"), self.get_buffer("scale"), self._dims, is_standard=True
-        )
+        return DiagonalNormal(self.loc, self.scale, self._dims, is_standard=True)
 
 
 @final

@@ -35,6 +35,7 @@ class Position:
         best_step: The step of the best.
         waited: Evaluations since then.
         threads: CPU threads, which a resumed run keeps: another count would round sums otherwise.
+        alone: Seconds of a step on one thread, where they were measured.
         finished: The run is complete.
         notes: What was handled when the run began, in words.
     """
@@ -47,6 +48,7 @@ class Position:
     best_step: int = -1
     waited: int = 0
     threads: int = 0
+    alone: float = float("inf")
     finished: bool = False
     notes: tuple[str, ...] = ()
 

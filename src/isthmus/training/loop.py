@@ -33,7 +33,7 @@ from isthmus.training.meter import Meter, broken, named_means
 from isthmus.training.players import Step, backward, learning_rate, players_of
 from isthmus.training.settings import TrainingSettings
 from isthmus.training.signals import Interruption
-from isthmus.training.threads import choose_threads, threads
+from isthmus.training.threads import Choice, Pace, choose_threads, threads
 
 # Held-out data are judged with the same noise every time: the bound moves with the model alone.
 EVALUATION_SEED = 20_131
@@ -117,7 +117,8 @@ def train(
             best.keep()
         precision = autocast(settings, device)
         training, validation = place(training, device), place(validation, device)
-        position.threads = position.threads or _threads(step, training, settings, device, precision)
+        if not position.threads:
+            position.threads, position.alone = _threads(step, training, settings, device, precision)
         clock = Clock(settings, len(training), group, position)
         run = distribute(compiled(step, settings, device), group, device, len(players))
         heard: list[Record] = []
@@ -130,6 +131,7 @@ def train(
         ):
             if not position.step:
                 checkpoint.write(position)
+            pace = Pace(position)
             step.train()
             for x in _batches(training, position, settings, group, device):
                 if clock.over:
@@ -148,6 +150,7 @@ def train(
                 read = clock.beats()
                 if read:
                     clock.tick()
+                    pace.judge()
                     means = meter.read(position.step, _rescue(position, folder))
                     audience.hear(clock.record("train", means))
                     if clock.evaluates():
@@ -164,6 +167,8 @@ def train(
                     checkpoint.write(position)
                 if stop:
                     raise KeyboardInterrupt
+                if read:
+                    pace.restart()
 
             if not position.finished:
                 best.restore()
@@ -236,12 +241,12 @@ def _threads(
     settings: TrainingSettings,
     device: torch.device,
     precision: Callable[[], AbstractContextManager[Any]],
-) -> int:
+) -> Choice:
     """The number of CPU threads: as set, or the fastest in a few measured steps."""
     if settings.threads != "auto":
-        return settings.threads
+        return Choice(settings.threads)
     if device.type != "cpu":
-        return torch.get_num_threads()
+        return Choice(torch.get_num_threads())
     x = next(source.epoch(settings.batch_size, seed=settings.seed, epoch=0)).x
 
     def take(trial: nn.Module) -> None:

@@ -7,12 +7,16 @@ threads wait for each other at every layer; nobody who sees that blames the thre
 from __future__ import annotations
 
 import copy
+import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import NamedTuple, final
 
 import torch
 from torch import nn
+
+from isthmus.training.checkpoints import Position
 
 WARM_UP, TIMED, ROUNDS = 1, 3, 5
 # More threads must win by this much: on a shared machine the gain may not last.
@@ -20,12 +24,27 @@ MARGIN = 0.8
 # Another round begins only within this time: a step of a large network says enough in one.
 ENOUGH_SECONDS = 2.0
 
-_measured: dict[tuple[object, ...], int] = {}
+# So many times slower than one thread, in two readings on end, several threads are given up.
+HOPELESS, READINGS = 3.0, 2
+
+_measured: dict[tuple[object, ...], Choice] = {}
+
+
+class Choice(NamedTuple):
+    """What was measured.
+
+    Args:
+        threads: The number to train with.
+        alone: Seconds of a step with one thread; infinite where it was not measured.
+    """
+
+    threads: int
+    alone: float = math.inf
 
 
 def choose_threads(
     step: nn.Module, take: Callable[[nn.Module], None], key: tuple[object, ...]
-) -> int:
+) -> Choice:
     """The number of threads at which `take` runs fastest.
 
     Counts are measured in turns, several rounds, and judged by all their rounds together: one
@@ -41,7 +60,8 @@ def choose_threads(
     counts = _candidates()
     key = (*key, counts[-1])
     if key not in _measured:
-        _measured[key] = _fastest(step, take, counts) if len(counts) > 1 else counts[0]
+        many = len(counts) > 1
+        _measured[key] = _fastest(step, take, counts) if many else Choice(counts[0])
     return _measured[key]
 
 
@@ -51,14 +71,13 @@ def _candidates() -> list[int]:
     return sorted({min(1 << i, most) for i in range(most.bit_length() + 1)})
 
 
-def _fastest(step: nn.Module, take: Callable[[nn.Module], None], counts: list[int]) -> int:
+def _fastest(step: nn.Module, take: Callable[[nn.Module], None], counts: list[int]) -> Choice:
     trial = copy.deepcopy(step)
     spent = dict.fromkeys(counts, 0.0)
-    start = time.perf_counter()
+    start, rounds = time.perf_counter(), 0
     with torch.random.fork_rng(devices=[]):
-        for played in range(ROUNDS):
-            if played and time.perf_counter() - start > ENOUGH_SECONDS:
-                break
+        while rounds < ROUNDS and (not rounds or time.perf_counter() - start < ENOUGH_SECONDS):
+            rounds += 1
             for count in counts:
                 with threads(count):
                     spent[count] += _seconds(trial, take)
@@ -66,7 +85,7 @@ def _fastest(step: nn.Module, take: Callable[[nn.Module], None], counts: list[in
     for count in counts[1:]:
         if spent[count] < MARGIN * spent[chosen]:
             chosen = count
-    return chosen
+    return Choice(chosen, spent[counts[0]] / (rounds * TIMED))
 
 
 def _seconds(step: nn.Module, take: Callable[[nn.Module], None]) -> float:
@@ -87,3 +106,39 @@ def threads(count: int) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
+
+
+@final
+class Pace:
+    """Goes on with one thread where several have come to be far slower than one was.
+
+    A machine that was quiet when the count was measured may be busy an hour later.
+
+    Args:
+        position: Its `threads` and `notes` are kept up to date.
+    """
+
+    def __init__(self, position: Position) -> None:
+        self._position = position
+        self._slow = 0
+        self.restart()
+
+    def judge(self) -> None:
+        """Look at the steps since the last `restart`."""
+        steps = self._position.step - self._step
+        if self._position.threads == 1 or not steps:
+            return
+        slow = (time.perf_counter() - self._since) / steps > HOPELESS * self._position.alone
+        self._slow = self._slow + 1 if slow else 0
+        if self._slow == READINGS:
+            count, self._position.threads = self._position.threads, 1
+            torch.set_num_threads(1)
+            self._position.notes += (
+                f"From step {self._position.step} on one CPU thread in place of {count}: the "
+                "machine has become busy, and together they were slower than one alone.",
+            )
+
+    def restart(self) -> None:
+        """Count from here: what comes between two readings is no step."""
+        self._step = self._position.step
+        self._since = time.perf_counter()
