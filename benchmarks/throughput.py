@@ -114,7 +114,8 @@ def main() -> None:
             table(["threads", "batch", "ratio", *CLOCKS.values(), "target"], compared),
         ]
     )
-    finish("throughput", text, {"rounds": options.rounds, "results": results}, options.quick)
+    name = "throughput-" + "-".join(map(str, options.threads))
+    finish(name, text, {"rounds": options.rounds, "results": results}, options.quick)
 
 
 if __name__ == "__main__":

@@ -76,7 +76,7 @@ def test_chunks_of_samples_change_nothing(monkeypatch):
     x = marginal.sample((7,))
     torch.manual_seed(0)
     whole = model.log_likelihood(x, samples=50)
-    monkeypatch.setattr("isthmus.model.CHUNK_ELEMENTS", 1)
+    monkeypatch.setattr("isthmus.importance.CHUNK_ELEMENTS", 1)
     drawn = []
     original = type(model.posterior).forward
 

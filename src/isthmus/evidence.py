@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import final
 
@@ -28,6 +28,9 @@ class Evidence:
         has_density: Whether q has a density: a point mass or a quantised code has none.
         infer: x -> q(z|x), for an objective that looks where the batch did not.
         generate: z (S, B, *Z) -> p(x|z), likewise.
+        penalties: Per-datum terms (B,) that the posterior itself asks to be minimised: a codebook's
+            commitment, a sparse code's penalty.
+        condition: (B, C) what everything is conditioned on, or None.
     """
 
     x: Tensor
@@ -38,6 +41,8 @@ class Evidence:
     has_density: bool
     infer: Callable[[Tensor], Distribution]
     generate: Callable[[Tensor], Distribution]
+    penalties: dict[str, Tensor] = field(default_factory=dict)
+    condition: Tensor | None = None
 
     @cached_property
     def distortion(self) -> Tensor:

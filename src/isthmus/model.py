@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
+from itertools import repeat
 from typing import final
 
 import torch
@@ -13,9 +15,16 @@ from torch.distributions import Distribution
 from isthmus.data.scaling import Scaling
 from isthmus.errors import DataError, OptionError, UnsupportedError
 from isthmus.evidence import Evidence
+from isthmus.importance import log_mean_weight
 from isthmus.likelihoods import Likelihood
 from isthmus.networks import Decoder, Encoder
-from isthmus.posteriors import Posterior, code
+from isthmus.posteriors import (
+    DiscretePosterior,
+    PenalisedPosterior,
+    Posterior,
+    RefinedPosterior,
+    code,
+)
 from isthmus.priors import Prior
 from isthmus.registry import Part, Registry
 
@@ -26,11 +35,6 @@ DECODE_MODES.register("mean")(lambda px: px.mean)
 DECODE_MODES.register("sample")(lambda px: px.sample())
 DECODE_MODES.register("argmax")(lambda px: px.mode)
 
-# Elements of the decoder's output that one chunk of importance samples may hold: 4 MiB of float32,
-# which stay in a CPU's cache. A GPU gets this many times more, so that its launches are worth
-# their while.
-CHUNK_ELEMENTS = 1 << 20
-ON_A_GPU = 16
 # Below this many decoder outputs a pass, splitting over samples would only add overhead.
 BATCH_SIZE = 1024
 
@@ -54,7 +58,8 @@ class LatentModel(Part, nn.Module):
             None.
 
     Raises:
-        OptionError: The scaling would move x out of the likelihood's support.
+        OptionError: The scaling would move x out of the likelihood's support, or the prior's codes
+            live in another space than the posterior's.
     """
 
     def __init__(
@@ -74,33 +79,39 @@ class LatentModel(Part, nn.Module):
         self.decoder = decoder
         self.likelihood = likelihood
         self.scaling = Scaling(self.shape) if scaling is None else scaling
-        if self.scaling.active and not (likelihood.affine or self.scaling.bounded):
-            raise OptionError(
-                f"The likelihood {type(likelihood).__name__} lives on a fixed support, so its "
-                "data cannot be "
-                "shifted and scaled: use a scaling 'none', or a likelihood on the real line "
-                "('gaussian-shared')."
-            )
+        self._refuse_what_does_not_fit()
 
     @property
     def latent_shape(self) -> tuple[int, ...]:
         """Z."""
         return self.posterior.latent_shape
 
-    def infer(self, x: Tensor) -> Distribution:
-        """q(z|x) for scaled x (B, *D): batch (B,), event Z."""
-        q: Distribution = self.posterior(self.encoder(x))
+    def infer(self, x: Tensor, condition: Tensor | None = None) -> Distribution:
+        """q(z|x) for scaled x (B, *D), given (B, C): batch (B,), event Z."""
+        q: Distribution = self.posterior(self.encoder(x, *_given(condition)))
+        if isinstance(self.posterior, RefinedPosterior):
+            return self.posterior.refine(q, lambda z: self.log_joint(x, z, condition))
         return q
 
-    def generate(self, z: Tensor) -> Distribution:
-        """p(x|z) for z (S, B, *Z): batch (S, B), event D, in scaled units."""
+    def generate(self, z: Tensor, condition: Tensor | None = None) -> Distribution:
+        """p(x|z) for z (S, B, *Z), given (B, C): batch (S, B), event D, in scaled units."""
         samples, batch = z.shape[:2]
-        parameters = self.decoder(z.flatten(0, 1)).unflatten(0, (samples, batch))
-        px: Distribution = self.likelihood(parameters)
+        repeated = None if condition is None else condition.repeat(samples, 1)
+        parameters = self.decoder(z.flatten(0, 1), *_given(repeated))
+        px: Distribution = self.likelihood(parameters.unflatten(0, (samples, batch)))
         return px
 
+    def log_joint(self, x: Tensor, z: Tensor, condition: Tensor | None = None) -> Tensor:
+        """Log p(x, z) (S, B) in nats for scaled x (B, *D) and z (S, B, *Z)."""
+        result: Tensor = self.generate(z, condition).log_prob(x)
+        return result + self._prior(condition).log_prob(z)
+
     def evidence(
-        self, x: Tensor, samples: int = 1, corruption: nn.Module | None = None
+        self,
+        x: Tensor,
+        samples: int = 1,
+        corruption: nn.Module | None = None,
+        condition: Tensor | None = None,
     ) -> Evidence:
         """What the model says of x.
 
@@ -108,22 +119,34 @@ class LatentModel(Part, nn.Module):
             x: (B, *D) in the data's units.
             samples: S, draws of z per datum.
             corruption: What the encoder's input suffers; the target stays clean.
+            condition: (B, C) what encoder, decoder and prior are given, where they take it.
         """
         x = self.scaling(x)
-        q = self.infer(x if corruption is None else corruption(x))
+        q = self.infer(x if corruption is None else corruption(x), condition)
         z = q.rsample(torch.Size((samples,)))
+        posterior = self.posterior
+        asked = posterior.penalties(q) if isinstance(posterior, PenalisedPosterior) else {}
         return Evidence(
             x=x,
             q=q,
-            p=self.prior(None, self.infer),
+            p=self._prior(condition),
             z=z,
-            px=self.generate(z),
+            px=self.generate(z, condition),
             has_density=self.posterior.has_density,
-            infer=self.infer,
-            generate=self.generate,
+            infer=partial(self.infer, condition=condition),
+            generate=partial(self.generate, condition=condition),
+            penalties=asked,
+            condition=condition,
         )
 
-    def encode(self, x: Tensor, mode: str = "mean", batch_size: int = BATCH_SIZE) -> Tensor:
+    def encode(
+        self,
+        x: Tensor,
+        mode: str = "mean",
+        batch_size: int = BATCH_SIZE,
+        *,
+        condition: Tensor | None = None,
+    ) -> Tensor:
         """Codes of x.
 
         Args:
@@ -131,31 +154,41 @@ class LatentModel(Part, nn.Module):
             mode: "mean", "argmax" (the posterior's mode) or "sample", the only one that uses
                 chance.
             batch_size: Data in one pass.
+            condition: (N, C), for a conditional model.
 
         Returns:
-            (N, *Z).
+            (N, *Z); integers where the mode of a discrete posterior is asked for.
 
         Raises:
             DataError: x has another shape than the model's data.
             UnknownNameError: There is no such mode.
-            UnsupportedError: This posterior has no mode or no density, and `argmax` was asked for.
+            UnsupportedError: This posterior has no mode, and `argmax` was asked for.
         """
         self._check(x)
         with self._answering():
             return torch.cat(
                 [
-                    code(self.posterior, self.infer(self.scaling(part)), mode)
-                    for part in x.split(batch_size)
+                    code(self.posterior, self.infer(self.scaling(part), given), mode)
+                    for part, given in _parts(x, condition, batch_size)
                 ]
             )
 
-    def decode(self, z: Tensor, mode: str = "mean", batch_size: int = BATCH_SIZE) -> Tensor:
+    def decode(
+        self,
+        z: Tensor,
+        mode: str = "mean",
+        batch_size: int = BATCH_SIZE,
+        *,
+        condition: Tensor | None = None,
+    ) -> Tensor:
         """Data from codes.
 
         Args:
-            z: (N, *Z).
+            z: (N, *Z), or the integers of a discrete posterior.
             mode: The "mean" of p(x|z), its "argmax" or a "sample".
             batch_size: Codes in one pass.
+            condition: (N, C), for a conditional model; another than the code's own asks what the
+                datum would have been under it.
 
         Returns:
             (N, *D) in the data's units.
@@ -164,31 +197,57 @@ class LatentModel(Part, nn.Module):
             DataError: z has another shape than the model's codes.
             UnknownNameError: There is no such mode.
         """
-        if z.shape[1:] != torch.Size(self.latent_shape):
-            raise DataError(
-                f"Codes of shape {tuple(z.shape)} do not fit this model: expected (N, "
-                f"{', '.join(map(str, self.latent_shape))})."
-            )
         pick = DECODE_MODES[mode].factory
         with self._answering():
+            if isinstance(self.posterior, DiscretePosterior) and not z.is_floating_point():
+                z = self.posterior.embed(z)
+            if z.shape[1:] != torch.Size(self.latent_shape):
+                raise DataError(
+                    f"Codes of shape {tuple(z.shape)} do not fit this model: expected (N, "
+                    f"{', '.join(map(str, self.latent_shape))})."
+                )
             return torch.cat(
                 [
-                    self.scaling.inverse(pick(self.generate(part[None])))[0]
-                    for part in z.split(batch_size)
+                    self.scaling.inverse(pick(self.generate(part[None], given)))[0]
+                    for part, given in _parts(z, condition, batch_size)
                 ]
             )
 
-    def reconstruct(self, x: Tensor, mode: str = "mean", batch_size: int = BATCH_SIZE) -> Tensor:
-        """X (N, *D) through the strip and back: the mean of p(x|z) at a code taken by `mode`."""
-        return self.decode(self.encode(x, mode, batch_size), batch_size=batch_size)
+    def reconstruct(
+        self,
+        x: Tensor,
+        mode: str = "mean",
+        batch_size: int = BATCH_SIZE,
+        *,
+        condition: Tensor | None = None,
+    ) -> Tensor:
+        """The mean of p(x|z) at the codes of x (N, *D) that `mode` takes."""
+        z = self.encode(x, mode, batch_size, condition=condition)
+        return self.decode(z, batch_size=batch_size, condition=condition)
 
-    def sample(self, n: int, mode: str = "mean", batch_size: int = BATCH_SIZE) -> Tensor:
-        """N new data (n, *D): z ~ p(z), then the mean, the argmax or a sample of p(x|z)."""
+    def sample(
+        self,
+        n: int,
+        mode: str = "mean",
+        batch_size: int = BATCH_SIZE,
+        *,
+        condition: Tensor | None = None,
+    ) -> Tensor:
+        """New data (n, *D): z ~ p(z), then the mean, the argmax or a sample of p(x|z)."""
         with self._answering():
-            z = self.prior(None, self.infer).sample(torch.Size((n,)))
-        return self.decode(z, mode, batch_size)
+            p = self._prior(condition)
+            # A prior that reads the condition has a draw for each; any other is drawn n times.
+            z = p.sample() if p.batch_shape else p.sample(torch.Size((n,)))
+        return self.decode(z, mode, batch_size, condition=condition)
 
-    def log_likelihood(self, x: Tensor, samples: int = 1000, batch_size: int = 128) -> Tensor:
+    def log_likelihood(
+        self,
+        x: Tensor,
+        samples: int = 1000,
+        batch_size: int = 128,
+        *,
+        condition: Tensor | None = None,
+    ) -> Tensor:
         """Log p(x) in nats per datum by importance sampling: log mean_S p(x, z_s) / q(z_s|x).
 
         A lower bound in expectation that tightens with S. Memory is bounded: the samples are taken
@@ -198,6 +257,7 @@ class LatentModel(Part, nn.Module):
             x: (N, *D) in the data's units.
             samples: S, exactly as many as are used.
             batch_size: Data in one pass.
+            condition: (N, C), for a conditional model.
 
         Returns:
             (N,), a density in the data's units.
@@ -209,35 +269,44 @@ class LatentModel(Part, nn.Module):
         if not self.posterior.has_density:
             raise UnsupportedError(
                 f"log p(x) needs a posterior with a density, and {type(self.posterior).__name__} "
-                "has none: "
-                "use a recipe such as vae, or score by the reconstruction error."
+                "has none: use a recipe such as vae, or score by the reconstruction error."
             )
         with self._answering():
-            scaled = [self._importance(self.scaling(part), samples) for part in x.split(batch_size)]
-            return torch.cat(scaled) - self.scaling.log_det()
+            found = [
+                log_mean_weight(
+                    self.scaling(part),
+                    self.infer(self.scaling(part), given),
+                    self._prior(given),
+                    partial(self.generate, condition=given),
+                    samples,
+                )
+                for part, given in _parts(x, condition, batch_size)
+            ]
+            return torch.cat(found) - self.scaling.log_det()
 
-    def _importance(self, x: Tensor, samples: int) -> Tensor:
-        """Log mean_S of the weights of scaled x (B, *D), as (B,)."""
-        q, p = self.infer(x), self.prior(None, self.infer)
-        elements = CHUNK_ELEMENTS if x.device.type == "cpu" else ON_A_GPU * CHUNK_ELEMENTS
-        chunk = max(1, elements // (len(x) * self.likelihood.parameter_shape().numel()))
-        total: Tensor | None = None
-        for start in range(0, samples, chunk):
-            z = q.rsample(torch.Size((min(chunk, samples - start),)))
-            weights = self.generate(z).log_prob(x) + p.log_prob(z) - q.log_prob(z)
-            part = torch.logsumexp(weights, 0)
-            total = part if total is None else torch.logaddexp(total, part)
-        if total is None:
-            raise OptionError(
-                f"log p(x) needs at least one importance sample, got samples={samples}."
-            )
-        return total - torch.log(torch.tensor(float(samples), dtype=total.dtype))
+    def _prior(self, condition: Tensor | None) -> Distribution:
+        p: Distribution = self.prior(condition, self.infer)
+        return p
 
     def _check(self, x: Tensor) -> None:
         if tuple(x.shape[1:]) != self.shape:
             raise DataError(
                 f"Data of shape {tuple(x.shape)} do not fit this model: expected (N, "
                 f"{', '.join(map(str, self.shape))})."
+            )
+
+    def _refuse_what_does_not_fit(self) -> None:
+        if self.scaling.active and not (self.likelihood.affine or self.scaling.bounded):
+            raise OptionError(
+                f"The likelihood {type(self.likelihood).__name__} lives on a fixed support, so its "
+                "data cannot be shifted and scaled: use a scaling 'none', or a likelihood on the "
+                "real line ('gaussian-shared')."
+            )
+        if self.prior.space != self.posterior.space:
+            raise OptionError(
+                f"The posterior {type(self.posterior).__name__} has codes in the space "
+                f"{self.posterior.space!r} and the prior {type(self.prior).__name__} in "
+                f"{self.prior.space!r}: use a prior on {self.posterior.space!r}."
             )
 
     @contextmanager
@@ -252,3 +321,16 @@ class LatentModel(Part, nn.Module):
         finally:
             if training:
                 self.train()
+
+
+def _given(condition: Tensor | None) -> tuple[Tensor, ...]:
+    """A condition as further arguments: networks that take none are never handed one."""
+    return () if condition is None else (condition,)
+
+
+def _parts(
+    data: Tensor, condition: Tensor | None, size: int
+) -> Iterable[tuple[Tensor, Tensor | None]]:
+    """Data and their conditions, `size` at a time."""
+    parts = data.split(size)
+    return zip(parts, repeat(None) if condition is None else condition.split(size), strict=False)

@@ -36,7 +36,7 @@ def main() -> None:
     os.environ.update(job.get("environment", {}))
     # The parent's terminal shows only what a test asks for.
     if job.get("log"):
-        sys.stderr = Path(job["log"]).open("a", buffering=1)
+        sys.stderr = Path(job["log"]).open("a", buffering=1)  # noqa: SIM115
     import torch
 
     from isthmus.data import load

@@ -21,7 +21,7 @@ from isthmus.recipes import Built, assemble
 
 @OBJECTIVES.register("test-adversarial")
 class Adversarial(Objective):
-    """Distortion, and a critic that tells codes from draws of the prior while the encoder fools it."""
+    """Distortion, and a critic that tells codes from draws of the prior."""
 
     needs_density = False
 
@@ -37,7 +37,7 @@ class Adversarial(Objective):
         real = critic(evidence.p.sample(z.shape[:1]))
         told = F.softplus(-real).mean() + F.softplus(critic(z.detach())).mean()
         return self.weigh(
-            {"distortion": evidence.distortion.mean(0), "fooled": fooled}, {"code": told}
+            evidence, {"distortion": evidence.distortion.mean(0), "fooled": fooled}, {"code": told}
         )
 
 

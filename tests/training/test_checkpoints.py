@@ -1,4 +1,4 @@
-"""Kill a run anywhere: its folder is valid, and resumed it ends with the bits of one never killed."""
+"""Kill a run anywhere: its folder is valid, and resumed it ends with the same bits."""
 
 from __future__ import annotations
 
@@ -187,13 +187,13 @@ def test_a_cut_checkpoint_is_said_in_a_line(table, tiny, tmp_path):
     for cut in (content[: len(content) // 2], b"", b"{}"):
         last.write_bytes(cut)
         with pytest.raises(
-            RunError, match="last.safetensors is cut or belongs to another"
+            RunError, match=r"last\.safetensors is cut or belongs to another"
         ) as caught:
             fit(table, "ae", folder=tmp_path / "run", resume=True, **tiny)
         assert "\n" not in str(caught.value)
     last.unlink()
     with pytest.raises(
-        RunError, match="last.safetensors is missing, so this run cannot be resumed"
+        RunError, match=r"last\.safetensors is missing, so this run cannot be resumed"
     ):
         fit(table, "ae", folder=tmp_path / "run", resume=True, **tiny)
 

@@ -5,7 +5,7 @@ from isthmus.data.load import load
 from isthmus.data.named import DATASETS
 from isthmus.data.resident import Resident, place
 from isthmus.data.scaling import SCALINGS, Moments, Scaling, moments
-from isthmus.data.source import Batch, Source
+from isthmus.data.source import Batch, DataDriven, Source
 from isthmus.data.sparse import Sparse
 from isthmus.data.spec import Column, DataSpec
 from isthmus.data.splits import DEFAULT_FRACTIONS, PARTS, Split, SplitRecord, split
@@ -19,6 +19,7 @@ __all__ = [
     "SCALINGS",
     "Batch",
     "Column",
+    "DataDriven",
     "DataSpec",
     "Moments",
     "Reader",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
@@ -20,22 +20,38 @@ class Batch:
         x: (B, *D), float32, in the units of the spec.
         labels: (B,) int64 class indices, or None.
         factors: (B, n_factors) int64 values of the known factors, or None.
+        condition: (B, C) float32 that a conditional model is conditioned on, or None.
     """
 
     x: Tensor
     labels: Tensor | None = None
     factors: Tensor | None = None
+    condition: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.x)
 
     def to(self, device: torch.device | str) -> Batch:
         """The same on another device."""
-        return Batch(
-            self.x.to(device),
-            None if self.labels is None else self.labels.to(device),
-            None if self.factors is None else self.factors.to(device),
-        )
+        parts = (self.labels, self.factors, self.condition)
+        rest = (None if part is None else part.to(device) for part in parts)
+        return Batch(self.x.to(device), *rest)
+
+
+class DataDriven(ABC):
+    """A part that looks at the training data once, before training."""
+
+    @abstractmethod
+    def see(self, source: Source, scale: Callable[[Tensor], Tensor]) -> list[str]:
+        """Look at the training data.
+
+        Args:
+            source: In the data's units.
+            scale: x (B, *D) in the data's units -> as the model's networks see it.
+
+        Returns:
+            What was handled on the way, one line each.
+        """
 
 
 class Source(ABC):

@@ -4,7 +4,7 @@ from isthmus.objectives.base import OBJECTIVES, Critic, Loss, Objective
 from isthmus.objectives.elbo import Elbo, FreeBits
 from isthmus.objectives.iwae import Iwae
 from isthmus.objectives.reconstruction import Reconstruction, denoising
-from isthmus.objectives.schedules import SCHEDULES, Constant, Cyclical, Schedule, WarmUp
+from isthmus.schedules import SCHEDULES, Constant, Cyclical, Schedule, WarmUp
 
 __all__ = [
     "OBJECTIVES",

@@ -6,12 +6,11 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from typing import ClassVar, final
 
-import torch
 from torch import Tensor, nn
 
 from isthmus.evidence import Evidence
-from isthmus.objectives.schedules import Schedule, as_schedule
 from isthmus.registry import Part, Registry
+from isthmus.schedules import Paced, Schedule, as_schedule
 
 OBJECTIVES = Registry("objective")
 
@@ -55,7 +54,7 @@ class Critic(nn.Module):
         return result
 
 
-class Objective(Part, nn.Module, ABC):
+class Objective(Part, Paced, ABC):
     """Evidence -> what training minimises.
 
     An objective says what it wants to know (how many samples S, of what corrupted input) and
@@ -86,14 +85,25 @@ class Objective(Part, nn.Module, ABC):
         self.beta = as_schedule(beta)
         self.corruption = corruption if corruption is not None else nn.Identity()
         self.critics = nn.ModuleDict()
-        self.register_buffer("progress", torch.zeros(()), persistent=False)
 
     @abstractmethod
     def forward(self, evidence: Evidence) -> Loss:
         """The loss of a batch."""
 
-    def weigh(self, terms: dict[str, Tensor], critics: dict[str, Tensor] | None = None) -> Loss:
-        """The mean over data of the weighted sum of `terms` (B,), with the critics' losses."""
-        beta = self.beta(self.progress) if self.training else self.beta.final_value
+    def weigh(
+        self,
+        evidence: Evidence,
+        terms: dict[str, Tensor],
+        critics: dict[str, Tensor] | None = None,
+    ) -> Loss:
+        """The mean over data of the weighted sum of `terms` (B,) and of what the posterior asks.
+
+        Args:
+            evidence: Whose penalties join the terms, unweighted.
+            terms: Named per-datum terms (B,).
+            critics: What each critic minimises, by its name.
+        """
+        beta = self.scheduled(self.beta)
+        terms = {**terms, **evidence.penalties}
         parts = [beta * term if name in self.weighted else term for name, term in terms.items()]
         return Loss(sum(parts[1:], parts[0]).mean(), terms, critics or {})

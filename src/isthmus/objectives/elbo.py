@@ -8,7 +8,7 @@ from torch import nn
 
 from isthmus.evidence import Evidence
 from isthmus.objectives.base import OBJECTIVES, Loss, Objective
-from isthmus.objectives.schedules import Schedule
+from isthmus.schedules import Schedule
 
 
 @final
@@ -33,7 +33,9 @@ class Elbo(Objective):
         super().__init__(samples, beta, corruption)
 
     def forward(self, evidence: Evidence) -> Loss:
-        return self.weigh({"distortion": evidence.distortion.mean(0), "rate": evidence.rate})
+        return self.weigh(
+            evidence, {"distortion": evidence.distortion.mean(0), "rate": evidence.rate}
+        )
 
 
 @final
@@ -66,4 +68,4 @@ class FreeBits(Objective):
         if self.training:
             paid = evidence.rate_per_dimension.mean(0).clamp(min=self.nats).sum()
             rate = paid.expand_as(rate)
-        return self.weigh({"distortion": evidence.distortion.mean(0), "rate": rate})
+        return self.weigh(evidence, {"distortion": evidence.distortion.mean(0), "rate": rate})

@@ -28,4 +28,4 @@ class Iwae(Objective):
         super().__init__(samples, 1.0, corruption)
 
     def forward(self, evidence: Evidence) -> Loss:
-        return self.weigh({"bound": -log_mean_exp(evidence.log_weights, 0)})
+        return self.weigh(evidence, {"bound": -log_mean_exp(evidence.log_weights, 0)})

@@ -16,7 +16,13 @@ Infer = Callable[[Tensor], Distribution]
 
 
 class Prior(Part, nn.Module, ABC):
-    """p(z), possibly given a condition."""
+    """p(z), possibly given a condition.
+
+    Attributes:
+        space: Where codes live, as a posterior says it.
+    """
+
+    space: str = "real"
 
     @abstractmethod
     def forward(self, condition: Tensor | None = None, infer: Infer | None = None) -> Distribution:

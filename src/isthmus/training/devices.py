@@ -150,24 +150,35 @@ def autocast(
     return lambda: torch.autocast(device.type, dtype=torch.bfloat16)
 
 
-def distribute(step: nn.Module, group: Processes, device: torch.device, players: int) -> nn.Module:
+@contextmanager
+def distributed(
+    step: nn.Module, group: Processes, players: int
+) -> Iterator[Callable[[Tensor], Any]]:
     """The step whose backward pass averages gradients over processes that start from equal weights.
 
     DistributedDataParallel takes one backward pass for a forward pass; with several players the
     gradients are averaged by `average_gradients` instead.
     """
     if group.count == 1:
-        return step
+        yield step
+        return
     if players > 1:
         import torch.distributed as dist
 
         for t in (*step.parameters(), *step.buffers()):
             dist.broadcast(t.detach(), src=0)
-        return step
+        yield step
+        return
     from torch.nn.parallel import DistributedDataParallel
 
-    ids = [device.index] if device.type == "cuda" else None
-    return DistributedDataParallel(step, device_ids=ids)
+    ids = [group.device.index] if group.device.type == "cuda" else None
+    held = [DistributedDataParallel(step, device_ids=ids)]
+    try:
+        yield lambda x: held[0](x)
+    finally:
+        # It must go before the group does: as the group's last owner it would wait for the group's
+        # threads while these wait for the interpreter.
+        held.clear()
 
 
 def average_gradients(parameters: list[nn.Parameter], group: Processes) -> None:

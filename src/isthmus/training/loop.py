@@ -13,10 +13,11 @@ from typing import Any, cast, final
 import torch
 from torch import Tensor, nn
 
-from isthmus.data import Source, place
+from isthmus.data import Batch, DataDriven, Source, place
 from isthmus.model import LatentModel
 from isthmus.objectives import Loss, Objective
 from isthmus.priors import FittedPrior
+from isthmus.schedules import Paced
 from isthmus.training.best import Best
 from isthmus.training.checkpoints import Checkpoint, Position
 from isthmus.training.clock import Clock
@@ -24,7 +25,7 @@ from isthmus.training.devices import (
     Processes,
     autocast,
     choose_device,
-    distribute,
+    distributed,
     own_random_state,
     processes,
 )
@@ -98,7 +99,7 @@ def train(
     ):
         resume = group.agree(resume)
         step = Step(model, objective).to(device)
-        progress = objective.get_buffer("progress")
+        paced = [m.get_buffer("progress") for m in step.modules() if isinstance(m, Paced)]
         if settings.channels_last:
             # torch's annotations lack this overload.
             step.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -113,19 +114,19 @@ def train(
             position = checkpoint.read()
             best.reread(folder)
         else:
-            position.notes = tuple(model.scaling.fit(training))
+            position.notes = tuple(_look(model, objective, training))
             best.keep()
         precision = autocast(settings, device)
         training, validation = place(training, device), place(validation, device)
         if not position.threads:
             position.threads, position.alone = _threads(step, training, settings, device, precision)
         clock = Clock(settings, len(training), group, position)
-        run = distribute(compiled(step, settings, device), group, device, len(players))
         heard: list[Record] = []
         files = (writes, position.step, settings.tensorboard)
 
         with (
             threads(position.threads),
+            distributed(compiled(step, settings, device), group, len(players)) as run,
             best.restored(),
             Audience(listeners, heard, *files, group.leads) as audience,
         ):
@@ -133,12 +134,13 @@ def train(
                 checkpoint.write(position)
             pace = Pace(position)
             step.train()
-            for x in _batches(training, position, settings, group, device):
+            for given in _batches(training, position, settings, group, device):
                 if clock.over:
                     break
-                progress.fill_(clock.progress)
+                for progress in paced:
+                    progress.fill_(clock.progress)
                 with precision():
-                    loss = run(x)
+                    loss = run(*given)
                 backward(players, loss, group)
                 factor = learning_rate(clock.progress, settings)
                 for player in players:
@@ -194,7 +196,7 @@ def evaluate(
     with own_random_state(device, EVALUATION_SEED):
         for batch in source.chunks(batch_size):
             with precision():
-                loss: Loss = step(batch.x.to(device))
+                loss: Loss = step(*_given(batch.to(device)))
             for name, value in named_means(loss).items():
                 totals[name] = totals.get(name, torch.zeros_like(value)) + value * len(batch)
             count += len(batch)
@@ -216,7 +218,7 @@ def _batches(
     settings: TrainingSettings,
     group: Processes,
     device: torch.device,
-) -> Iterator[Tensor]:
+) -> Iterator[tuple[Tensor, ...]]:
     """This process's batches from the position on, as many in an epoch as all others have."""
     per_epoch = settings.steps_per_epoch(len(source), group.count)
     while True:
@@ -228,11 +230,25 @@ def _batches(
             stride=group.count,
         )
         for batch in islice(batches, per_epoch - position.batch):
-            x = batch.x.to(device, non_blocking=True)
+            x, *rest = _given(batch.to(device))
             images = settings.channels_last and x.dim() == 4
-            yield x.contiguous(memory_format=torch.channels_last) if images else x
+            yield x.contiguous(memory_format=torch.channels_last) if images else x, *rest
         position.epoch += 1
         position.batch = 0
+
+
+def _given(batch: Batch) -> tuple[Tensor, ...]:
+    """What a step reads of a batch: x, and the condition where there is one."""
+    return (batch.x,) if batch.condition is None else (batch.x, batch.condition)
+
+
+def _look(model: LatentModel, objective: Objective, training: Source) -> list[str]:
+    """Let the parts that want to see the training data see them, the scaling first."""
+    notes = model.scaling.fit(training)
+    for part in (*model.modules(), *objective.modules()):
+        if isinstance(part, DataDriven):
+            notes += part.see(training, model.scaling)
+    return notes
 
 
 def _threads(
@@ -247,15 +263,15 @@ def _threads(
         return Choice(settings.threads)
     if device.type != "cpu":
         return Choice(torch.get_num_threads())
-    x = next(source.epoch(settings.batch_size, seed=settings.seed, epoch=0)).x
+    given = _given(next(source.epoch(settings.batch_size, seed=settings.seed, epoch=0)))
 
     def take(trial: nn.Module) -> None:
         with precision():
-            loss = trial(x)
+            loss = trial(*given)
         loss.total.backward()
 
     size = sum(p.numel() for p in step.parameters())
-    return choose_threads(step, take, (size, tuple(x.shape), settings.precision))
+    return choose_threads(step, take, (size, tuple(given[0].shape), settings.precision))
 
 
 @torch.no_grad()

@@ -24,8 +24,9 @@ class Step(nn.Module):
         self.model = model
         self.objective = objective
 
-    def forward(self, x: Tensor) -> Loss:
-        evidence = self.model.evidence(x, self.objective.samples, self.objective.corruption)
+    def forward(self, x: Tensor, condition: Tensor | None = None) -> Loss:
+        objective = self.objective
+        evidence = self.model.evidence(x, objective.samples, objective.corruption, condition)
         loss: Loss = self.objective(evidence)
         return loss
 

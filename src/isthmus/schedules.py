@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import final
+from typing import cast, final
 
 import torch
 from torch import Tensor, nn
@@ -25,6 +25,23 @@ class Schedule(Part, nn.Module, ABC):
     @abstractmethod
     def forward(self, progress: Tensor) -> Tensor | float:
         """The weight at `progress`, both 0-dimensional."""
+
+
+class Paced(nn.Module):
+    """A module that hears how far training is: the loop fills its `progress`, from 0 to 1.
+
+    What it schedules follows the progress while training, and stands at its end afterwards.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("progress", torch.zeros(()), persistent=False)
+
+    def scheduled(self, schedule: Schedule) -> Tensor | float:
+        """The value of a schedule now, and its final value outside training."""
+        if not self.training:
+            return schedule.final_value
+        return cast(Tensor | float, schedule(self.get_buffer("progress")))
 
 
 @final
