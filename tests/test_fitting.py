@@ -160,7 +160,7 @@ def test_a_model_by_hand_gets_the_objective_that_its_posterior_allows(x, tmp_pat
         run = fit(x, by_hand(posterior), folder=folder, **options)
         config = json.loads((folder / "config.json").read_text())
         assert config["objective"]["part"] == f"objective/{objective.registered_as[1]}"
-        assert run.recipe == "custom"
+        assert run.recipe == "by-hand"
 
 
 def test_what_does_not_fit_is_refused_in_a_line(x, tmp_path):

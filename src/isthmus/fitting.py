@@ -34,6 +34,8 @@ from isthmus.training.devices import own_random_state
 PARTS = ("train", "validation", "test")
 METRICS = "metrics.json"
 CARD = "README.md"
+# What a run of a model composed in Python has for a recipe.
+BY_HAND = "by-hand"
 
 
 @final
@@ -63,7 +65,7 @@ class Run:
     Args:
         model: With the best weights.
         spec: What was known of the data.
-        recipe: The recipe's name, or "custom" for a model composed by hand.
+        recipe: The recipe's name, or "by-hand" for a model composed in Python.
         options: The recipe's options as given.
         settings: How it was trained.
         split: How the data were split.
@@ -112,7 +114,7 @@ def fit(
     data: Any,
     recipe: str | LatentModel = "vae",
     *,
-    objective: Objective | None = None,
+    objective: Objective | str | None = None,
     folder: str | os.PathLike[str] | None = None,
     resume: bool = False,
     split: Split | None = None,
@@ -144,9 +146,11 @@ def fit(
         TrainingError: A loss became NaN or infinite.
         KeyboardInterrupt: Ctrl-C; the run in the folder can be resumed.
     """
+    if isinstance(objective, str):
+        options, objective = {**options, "objective": objective}, None
     source = data if isinstance(data, Source) else load(data)
     split = split or Split()
-    name = recipe if isinstance(recipe, str) else "custom"
+    name = recipe if isinstance(recipe, str) else BY_HAND
     model_options, settings = divide_options(name, options)
     built = _built(recipe, objective, source.spec, model_options, settings.seed)
     run = Run(built.model, source.spec, name, model_options, settings, split, folder=_path(folder))
@@ -188,12 +192,12 @@ def divide_options(recipe: str, options: dict[str, Any]) -> tuple[dict[str, Any]
     Raises:
         OptionError: One that neither takes.
     """
-    own = {} if recipe == "custom" else recipe_options(recipe)
+    own = {} if recipe == BY_HAND else recipe_options(recipe)
     known = [*own, *TrainingSettings.model_fields]
     for option in options:
         if option not in known:
             raise OptionError(str(did_you_mean(f"option for recipe {recipe!r}:", option, known)))
-    suited = {} if recipe == "custom" else RECIPES[recipe].about["training"]
+    suited = {} if recipe == BY_HAND else RECIPES[recipe].about["training"]
     given = {k: v for k, v in options.items() if k not in own}
     settings = training_settings(**{**suited, **given})
     return {k: v for k, v in options.items() if k in own}, settings
@@ -213,8 +217,9 @@ def _built(
                 f"The model is built for data of shape {recipe.shape} and these are {spec.shape}: "
                 "build its likelihood and encoder with the shape of source.spec."
             )
-        dense = recipe.posterior.has_density
-        return Built(recipe, objective or (Elbo() if dense else Reconstruction()))
+        objective = objective or (Elbo() if recipe.posterior.has_density else Reconstruction())
+        objective.check(recipe.posterior, recipe.prior)
+        return Built(recipe, objective)
     if objective is not None:
         raise OptionError(
             f"Recipe {recipe!r} brings its own objective: pass a model to choose another."

@@ -101,6 +101,25 @@ class Registry:
         check_options(f"{self.kind} {name!r}", entry.factory, options)
         return entry.factory(**options)
 
+    def create_for(self, pick: Pick, context: Mapping[str, Any]) -> Any:
+        """Create a pick, handing it whatever of `context` its factory takes by name."""
+        taken = inspect.signature(self[pick.name].factory).parameters
+        known = {name: value for name, value in context.items() if name in taken}
+        return self.create(pick.name, **{**known, **pick.options})
+
+
+@dataclass(frozen=True)
+class Pick:
+    """A name in a registry, with options for its factory."""
+
+    name: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+def pick(name: str, **options: Any) -> Pick:
+    """`Pick(name, options)`, as recipes write it."""
+    return Pick(name, options)
+
 
 # It lives here because a refusal low in the house names the recipes that would do.
 RECIPES = Registry("recipe")

@@ -44,6 +44,9 @@ model_options = stack(
         "--recipe", metavar="NAME", help="The model; see `isthmus recipes`. [default: vae]"
     ),
     click.option("--latent-dim", type=int, metavar="Z", help="Numbers in a code. [default: 16]"),
+    click.option("--posterior", metavar="NAME", help="q(z|x) of the recipe custom."),
+    click.option("--prior", metavar="NAME", help="p(z) of the recipe custom."),
+    click.option("--objective", metavar="NAME", help="What the recipe custom minimises."),
     click.option("--network", metavar="NAME", help="auto, mlp, conv, residual or linear."),
     click.option("--hidden", metavar="512,256", help="Widths of the hidden layers."),
     click.option("--likelihood", metavar="NAME", help="p(x|z); auto takes what fits the data."),

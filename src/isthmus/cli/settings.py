@@ -22,9 +22,13 @@ DEFAULT_RECIPE = "vae"
 # The two say the same thing in two ways: the one that is given later counts.
 BUDGETS = ("epochs", "minutes")
 
+# The axes of the recipe custom that its flags name.
+CUSTOM_AXES = frozenset({"posterior", "prior", "objective"})
+
 FLAGS = {
     **dict.fromkeys(("kind", "label", "columns", "drop", "image_size", "grey"), "data"),
     **dict.fromkeys(("recipe", "latent_dim", "network", "hidden", "likelihood"), "model"),
+    **dict.fromkeys(CUSTOM_AXES, "model"),
     **dict.fromkeys(TrainingSettings.model_fields, "training"),
 }
 
@@ -91,7 +95,9 @@ def gather(
     merged = merge(layers)
     if not one_model:
         _refuse_model(merged["model"])
-    recipe = values.word("model.recipe", merged["model"].pop("recipe", DEFAULT_RECIPE))
+    # Who names an axis means a combination of their own.
+    usual = "custom" if CUSTOM_AXES & merged["model"].keys() else DEFAULT_RECIPE
+    recipe = values.word("model.recipe", merged["model"].pop("recipe", usual))
     defaults = recipe_options(RECIPES[recipe].name)
     model = {key: _MODEL.get(key, values.like(default)) for key, default in defaults.items()}
     training = dict.fromkeys(TrainingSettings.model_fields, values.as_it_is)

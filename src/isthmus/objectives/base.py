@@ -8,7 +8,10 @@ from typing import ClassVar, final
 
 from torch import Tensor, nn
 
+from isthmus.errors import OptionError
 from isthmus.evidence import Evidence
+from isthmus.posteriors import Posterior
+from isthmus.priors import Prior
 from isthmus.registry import Part, Registry
 from isthmus.schedules import Paced, Schedule, as_schedule
 
@@ -89,6 +92,19 @@ class Objective(Part, Paced, ABC):
     @abstractmethod
     def forward(self, evidence: Evidence) -> Loss:
         """The loss of a batch."""
+
+    def check(self, posterior: Posterior, prior: Prior) -> None:
+        """Refuse, before training, a posterior or prior that this objective cannot be asked of.
+
+        Raises:
+            OptionError: With the reason and the nearest choice that works.
+        """
+        if self.needs_density and not posterior.has_density:
+            raise OptionError(
+                f"The objective {type(self).__name__} needs a density of codes and the posterior "
+                f"{type(posterior).__name__} has none: use the posterior 'diagonal', or the "
+                "objective 'reconstruction'."
+            )
 
     def weigh(
         self,

@@ -15,6 +15,9 @@ from isthmus.registry import RECIPES, Part, Registry
 POSTERIORS = Registry("posterior")
 ENCODE_MODES = Registry("encode mode")
 
+# Recipes that a refusal names, the oldest first.
+NAMED = 8
+
 
 class Posterior(Part, nn.Module, ABC):
     """q(z|x) from an encoder's features.
@@ -103,9 +106,11 @@ def argmax(posterior: Posterior, q: Distribution) -> Tensor:
     if posterior.has_mode:
         return q.mode
     lacks = "mode" if posterior.has_density else "density"
-    able = sorted(entry.name for entry in RECIPES if entry.about.get("argmax"))
+    able = sorted((e.about["year"], e.name) for e in RECIPES if e.about.get("argmax"))
+    named = ", ".join(name for _, name in able[:NAMED])
+    more = f" and {len(able) - NAMED} more" if len(able) > NAMED else ""
     raise UnsupportedError(
         "mode 'argmax' asks for the mode of q(z|x), and the posterior "
         f"{type(posterior).__name__} has no "
-        f"{lacks}: use mode='mean', or a recipe whose posterior has a mode ({', '.join(able)})."
+        f"{lacks}: use mode='mean', or a recipe whose posterior has a mode ({named}{more})."
     )

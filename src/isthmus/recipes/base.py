@@ -6,17 +6,17 @@ import dataclasses
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, final
+from typing import Any, cast, final
 
 from isthmus.data.spec import DataSpec
 from isthmus.errors import OptionError
 from isthmus.model import LatentModel
 from isthmus.networks import BACKBONES, Encoder, LogEncoder, Sizes
-from isthmus.objectives import Objective
+from isthmus.objectives import OBJECTIVES, Objective
 from isthmus.posteriors import POSTERIORS
 from isthmus.priors import PRIORS
 from isthmus.recipes.meeting import meet
-from isthmus.registry import RECIPES, did_you_mean
+from isthmus.registry import RECIPES, Pick, did_you_mean
 
 
 @final
@@ -48,6 +48,8 @@ class Built:
     objective: Objective
     notes: tuple[str, ...] = ()
 
+
+DIAGONAL, STANDARD_NORMAL = Pick("diagonal"), Pick("standard-normal")
 
 RecipeFunction = Callable[..., Built]
 
@@ -113,51 +115,56 @@ def recipe_options(name: str) -> dict[str, Any]:
 def assemble(
     spec: DataSpec,
     axes: Axes,
-    objective: Objective,
+    objective: Objective | Pick,
     *,
-    posterior: str = "diagonal",
-    prior: str = "standard-normal",
+    posterior: Pick = DIAGONAL,
+    prior: Pick = STANDARD_NORMAL,
     preferred: str | None = None,
 ) -> Built:
     """Join the axes for data of this spec.
+
+    Every pick is handed what its factory asks for by name: `features` (H), `latent_shape` (Z),
+    `shape` (D), `length` (the number of data).
 
     Args:
         spec: What the data are.
         axes: The common options.
         objective: What trains the model.
-        posterior: By name.
-        prior: By name.
+        posterior: Of the registry of posteriors.
+        prior: Of the registry of priors.
         preferred: The likelihood that "auto" takes where it covers the data.
+
+    Raises:
+        OptionError: The combination has no meaning; the message names the nearest that has.
     """
     meeting = meet(spec, axes.likelihood, preferred)
-    likelihood, notes = meeting.likelihood, list(meeting.notes)
+    notes = list(meeting.notes)
     if axes.latent_dim > spec.size:
         notes.append(
             f"The code has {axes.latent_dim} dimensions and a datum only {spec.size}: it "
             "squeezes nothing."
         )
     latent_shape = (axes.latent_dim,)
-    sizes = Sizes(
-        spec, latent_shape, tuple(likelihood.parameter_shape()), axes.hidden, axes.activation
-    )
+    output_shape = tuple(meeting.likelihood.parameter_shape())
+    sizes = Sizes(spec, latent_shape, output_shape, axes.hidden, axes.activation)
     encoder, decoder = BACKBONES[axes.network].factory(sizes)
-    posterior_part = POSTERIORS.create(
-        posterior, features=encoder.features, latent_shape=latent_shape
-    )
-    if objective.needs_density and not posterior_part.has_density:
-        raise OptionError(
-            f"The objective {type(objective).__name__} needs a density and the posterior "
-            f"{posterior!r} has none: "
-            "use the posterior 'diagonal', or the objective 'reconstruction'."
-        )
+    context = {
+        "features": encoder.features,
+        "latent_shape": latent_shape,
+        "shape": spec.shape,
+        "length": spec.length,
+    }
     model = LatentModel(
         INPUTS.get(spec.support, _as_it_is)(encoder),
-        posterior_part,
-        PRIORS.create(prior, latent_shape=latent_shape),
+        POSTERIORS.create_for(posterior, context),
+        PRIORS.create_for(prior, context),
         decoder,
-        likelihood,
+        meeting.likelihood,
         meeting.scaling,
     )
+    if isinstance(objective, Pick):
+        objective = cast(Objective, OBJECTIVES.create_for(objective, context))
+    objective.check(model.posterior, model.prior)
     return Built(model, objective, tuple(notes))
 
 

@@ -7,6 +7,7 @@ import dataclasses
 from isthmus.data.spec import DataSpec
 from isthmus.objectives import Reconstruction, denoising
 from isthmus.recipes.base import Axes, Built, assemble, recipe
+from isthmus.registry import pick
 
 FAMILY = "deterministic codes"
 
@@ -22,8 +23,8 @@ def ae(spec: DataSpec, axes: Axes) -> Built:
         spec,
         axes,
         Reconstruction(),
-        posterior="delta",
-        prior="fitted-gaussian",
+        posterior=pick("delta"),
+        prior=pick("fitted-gaussian"),
         preferred="gaussian",
     )
 
@@ -57,7 +58,7 @@ def dae(spec: DataSpec, axes: Axes, sigma: float = 0.3) -> Built:
         spec,
         axes,
         denoising(sigma),
-        posterior="delta",
-        prior="fitted-gaussian",
+        posterior=pick("delta"),
+        prior=pick("fitted-gaussian"),
         preferred="gaussian",
     )
