@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import ClassVar, final
 
@@ -16,6 +17,9 @@ from isthmus.registry import Part, Registry
 from isthmus.schedules import Paced, Schedule, as_schedule
 
 OBJECTIVES = Registry("objective")
+
+# (posterior, prior) -> None, or in one line why not and the nearest choice that works.
+Requirement = Callable[[Posterior, Prior], str | None]
 
 
 @final
@@ -73,11 +77,13 @@ class Objective(Part, Paced, ABC):
 
     Attributes:
         needs_density: The posterior must have a density.
+        requires: What else must hold, each a function that says what is wrong and what would do.
         weighted: The names of the terms that beta multiplies.
         critics: Further players by name; the training loop moves each by its own loss.
     """
 
     needs_density: ClassVar[bool] = True
+    requires: ClassVar[tuple[Requirement, ...]] = ()
     weighted: ClassVar[tuple[str, ...]] = ()
 
     def __init__(
@@ -105,6 +111,9 @@ class Objective(Part, Paced, ABC):
                 f"{type(posterior).__name__} has none: use the posterior 'diagonal', or the "
                 "objective 'reconstruction'."
             )
+        for refusal in self.requires:
+            if reason := refusal(posterior, prior):
+                raise OptionError(reason)
 
     def weigh(
         self,
