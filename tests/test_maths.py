@@ -87,3 +87,12 @@ def test_linear_above_is_exp_and_then_its_tangent() -> None:
     torch.testing.assert_close(mean.detach(), expected)
     mean.sum().backward()
     torch.testing.assert_close(values.grad, values.detach().clamp(max=2.0).exp())
+
+
+def test_straight_through_has_the_hard_value_and_the_soft_gradient():
+    soft = torch.tensor([0.2, -1.3], requires_grad=True)
+    hard = soft.round()
+    through = maths.straight_through(soft, hard)
+    torch.testing.assert_close(through, hard)
+    (through * torch.tensor([3.0, 5.0])).sum().backward()
+    torch.testing.assert_close(soft.grad, torch.tensor([3.0, 5.0]))

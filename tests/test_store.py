@@ -10,7 +10,7 @@ import isthmus.store as store
 from isthmus.data import DataSpec
 from isthmus.errors import OptionError, RunError
 from isthmus.recipes import build_recipe
-from isthmus.registry import RECIPES, build, describe
+from isthmus.registry import build, describe
 
 SPEC = DataSpec("table", (6,), "real", 100)
 
@@ -19,8 +19,9 @@ def made(name="vae"):
     return build_recipe(name, SPEC, latent_dim=3, hidden=(8,)).model
 
 
-@pytest.mark.parametrize("name", [entry.name for entry in RECIPES])
+@pytest.mark.parametrize("name", ["ae", "vae", "sigma-vae"])
 def test_a_saved_model_gives_equal_outputs(tmp_path, name):
+    """Buffers too; the contract tests walk all recipes."""
     model = made(name)
     with torch.no_grad():
         for buffer in model.buffers():

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from isthmus.data import DataSpec as DataSpec
     from isthmus.data import Scaling as Scaling
     from isthmus.data import load as _load_data
+    from isthmus.densities import fit_density as fit_density
     from isthmus.errors import IsthmusError as IsthmusError
     from isthmus.estimators import AE as AE
     from isthmus.estimators import IWAE as IWAE
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from isthmus.fitting import Run as Run
     from isthmus.fitting import Split as Split
     from isthmus.fitting import fit as fit
+    from isthmus.imputation import impute as impute
     from isthmus.likelihoods import BernoulliLikelihood as BernoulliLikelihood
     from isthmus.likelihoods import CategoricalLikelihood as CategoricalLikelihood
     from isthmus.likelihoods import ContinuousBernoulliLikelihood as ContinuousBernoulliLikelihood
@@ -103,6 +105,8 @@ _HOME = {
     "build_recipe": "isthmus.recipes",
     "compare": "isthmus.evaluation",
     "fit": "isthmus.fitting",
+    "fit_density": "isthmus.densities",
+    "impute": "isthmus.imputation",
     "load": "isthmus.store",
     "load_data": "isthmus.data:load",
     "recipe": "isthmus.recipes",

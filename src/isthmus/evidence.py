@@ -49,6 +49,12 @@ class Evidence:
         """(S, B) −log p(x|z)."""
         return -self.px.log_prob(self.x)
 
+    @property
+    def mean_distortion(self) -> Tensor:
+        """(B,) the distortion averaged over S."""
+        distortion = self.distortion
+        return distortion.squeeze(0) if len(distortion) == 1 else distortion.mean(0)
+
     @cached_property
     def log_prior(self) -> Tensor:
         """(S, B) log p(z); a one-sample estimate where the prior is itself a latent model."""
@@ -82,9 +88,13 @@ class Evidence:
     def rate_per_dimension(self) -> Tensor:
         """(B, G) the rate by latent dimension; one group G = 1 where q or p does not factorise."""
         self._need_density()
-        if isinstance(self.q, EventDistribution) and isinstance(self.p, EventDistribution):
-            return kl_divergence(self.q.elementwise(), self.p.elementwise()).flatten(1)
-        return self.rate.unsqueeze(-1)
+        if not (isinstance(self.q, EventDistribution) and isinstance(self.p, EventDistribution)):
+            return self.rate.unsqueeze(-1)
+        q, p = self.q.elementwise(), self.p.elementwise()
+        try:
+            return kl_divergence(q, p).flatten(1)
+        except NotImplementedError:
+            return (q.log_prob(self.z) - p.log_prob(self.z)).mean(0).flatten(1)
 
     def _need_density(self) -> None:
         if not self.has_density:

@@ -218,7 +218,7 @@ def _built(
                 "build its likelihood and encoder with the shape of source.spec."
             )
         objective = objective or (Elbo() if recipe.posterior.has_density else Reconstruction())
-        objective.check(recipe.posterior, recipe.prior)
+        objective.check(recipe.posterior, recipe.prior, recipe.likelihood)
         return Built(recipe, objective)
     if objective is not None:
         raise OptionError(

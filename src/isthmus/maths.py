@@ -115,6 +115,16 @@ def full_precision(t: Tensor) -> Tensor:
     return t.float() if t.dtype in (torch.bfloat16, torch.float16) else t
 
 
+def double_precision(t: Tensor) -> Tensor:
+    """Double precision, or the widest that the device has: Apple's GPUs have no doubles."""
+    return full_precision(t) if t.device.type == "mps" else t.double()
+
+
+def without_autocast(t: Tensor) -> torch.autocast:
+    """A context in which products of tensors like `t` keep their precision, as a density needs."""
+    return torch.autocast(t.device.type, enabled=False)
+
+
 def linear_above(values: Tensor, knee: float) -> Tensor:
     """The logarithm of exp(v) up to `knee` and of its tangent beyond: exp of it grows in a
     straight line there.
@@ -122,3 +132,43 @@ def linear_above(values: Tensor, knee: float) -> Tensor:
     One continuous derivative; a log-mean far off neither overflows nor loses its gradient.
     """
     return torch.where(values > knee, knee + torch.log1p((values - knee).clamp(min=0.0)), values)
+
+
+def straight_through(soft: Tensor, hard: Tensor) -> Tensor:
+    """The value of `hard` with the gradient of `soft`.
+
+    Args:
+        soft: Any shape; the gradient passes to it unchanged.
+        hard: The same shape; it gets no gradient.
+
+    Reference:
+        Bengio, Léonard & Courville, Estimating or Propagating Gradients Through Stochastic Neurons,
+        arXiv 1308.3432.
+    """
+    return soft + (hard - soft).detach()
+
+
+def geometric_median(points: Tensor, iterations: int = 100) -> Tensor:
+    r"""The point with the least sum of distances, :math:`\arg\min_m \sum_n \|x_n - m\|`.
+
+    Args:
+        points: (N, D).
+        iterations: Steps of Weiszfeld's algorithm, which end early once they stand still.
+
+    Returns:
+        (D,).
+
+    Reference:
+        Vardi and Zhang, The multivariate L1-median and associated data depth, PNAS 97 (2000).
+    """
+    median = points.mean(0)
+    # A point on which the median falls must not divide by zero.
+    tiny = torch.finfo(points.dtype).eps * (points - median).norm(dim=1).mean()
+    for _ in range(iterations):
+        weights = 1.0 / (points - median).norm(dim=1).clamp(min=tiny.clamp(min=1e-300))
+        moved = (weights @ points) / weights.sum()
+        still = torch.allclose(moved, median, rtol=1e-9, atol=float(tiny))
+        median = moved
+        if still:
+            break
+    return median

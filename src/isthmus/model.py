@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
-from itertools import repeat
 from typing import final
 
 import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution
 
+from isthmus.agreement import refuse_prior, refuse_scaling
+from isthmus.conditions import ask, for_each, parts
 from isthmus.data.scaling import Scaling
-from isthmus.errors import DataError, OptionError, UnsupportedError
+from isthmus.errors import DataError, UnsupportedError
 from isthmus.evidence import Evidence
 from isthmus.importance import log_mean_weight
 from isthmus.likelihoods import Likelihood
@@ -25,7 +26,7 @@ from isthmus.posteriors import (
     RefinedPosterior,
     code,
 )
-from isthmus.priors import Prior
+from isthmus.priors import FittedPrior, LeaveOneOutPrior, Prior
 from isthmus.registry import Part, Registry
 
 MODELS = Registry("model")
@@ -56,6 +57,8 @@ class LatentModel(Part, nn.Module):
         likelihood: parameters -> p(x|z).
         scaling: The shift and scale between the data's units and the model's; none where it is
             None.
+        sampler: A density fitted to the codes after training, which `sample` draws from in place
+            of the prior; log p(x) stays the model's own.
 
     Raises:
         OptionError: The scaling would move x out of the likelihood's support, or the prior's codes
@@ -70,6 +73,7 @@ class LatentModel(Part, nn.Module):
         decoder: Decoder,
         likelihood: Likelihood,
         scaling: Scaling | None = None,
+        sampler: FittedPrior | None = None,
     ) -> None:
         super().__init__()
         self.shape = tuple(likelihood.shape)
@@ -79,7 +83,11 @@ class LatentModel(Part, nn.Module):
         self.decoder = decoder
         self.likelihood = likelihood
         self.scaling = Scaling(self.shape) if scaling is None else scaling
-        self._refuse_what_does_not_fit()
+        self.sampler = sampler
+        refuse_scaling(likelihood, self.scaling)
+        for density in (prior, sampler):
+            if density is not None:
+                refuse_prior(posterior, density)
 
     @property
     def latent_shape(self) -> tuple[int, ...]:
@@ -88,7 +96,7 @@ class LatentModel(Part, nn.Module):
 
     def infer(self, x: Tensor, condition: Tensor | None = None) -> Distribution:
         """q(z|x) for scaled x (B, *D), given (B, C): batch (B,), event Z."""
-        q: Distribution = self.posterior(self.encoder(x, *_given(condition)))
+        q = self._amortised(x, condition)
         if isinstance(self.posterior, RefinedPosterior):
             return self.posterior.refine(q, lambda z: self.log_joint(x, z, condition))
         return q
@@ -97,8 +105,9 @@ class LatentModel(Part, nn.Module):
         """p(x|z) for z (S, B, *Z), given (B, C): batch (S, B), event D, in scaled units."""
         samples, batch = z.shape[:2]
         repeated = None if condition is None else condition.repeat(samples, 1)
-        parameters = self.decoder(z.flatten(0, 1), *_given(repeated))
-        px: Distribution = self.likelihood(parameters.unflatten(0, (samples, batch)))
+        parameters = ask(self.decoder, z.flatten(0, 1), repeated)
+        parameters = parameters.reshape(samples, batch, *parameters.shape[1:])
+        px: Distribution = self.likelihood(parameters)
         return px
 
     def log_joint(self, x: Tensor, z: Tensor, condition: Tensor | None = None) -> Tensor:
@@ -129,7 +138,7 @@ class LatentModel(Part, nn.Module):
         return Evidence(
             x=x,
             q=q,
-            p=self._prior(condition),
+            p=self._prior_beside(x, condition),
             z=z,
             px=self.generate(z, condition),
             has_density=self.posterior.has_density,
@@ -169,7 +178,7 @@ class LatentModel(Part, nn.Module):
             return torch.cat(
                 [
                     code(self.posterior, self.infer(self.scaling(part), given), mode)
-                    for part, given in _parts(x, condition, batch_size)
+                    for part, given in parts(x, condition, batch_size)
                 ]
             )
 
@@ -209,7 +218,7 @@ class LatentModel(Part, nn.Module):
             return torch.cat(
                 [
                     self.scaling.inverse(pick(self.generate(part[None], given)))[0]
-                    for part, given in _parts(z, condition, batch_size)
+                    for part, given in parts(z, condition, batch_size)
                 ]
             )
 
@@ -233,9 +242,10 @@ class LatentModel(Part, nn.Module):
         *,
         condition: Tensor | None = None,
     ) -> Tensor:
-        """New data (n, *D): z ~ p(z), then the mean, the argmax or a sample of p(x|z)."""
+        """New data (n, *D): z ~ p(z) or the sampler, then mean, argmax or a sample of p(x|z)."""
+        condition = for_each(condition, n)
         with self._answering():
-            p = self._prior(condition)
+            p = self._prior(condition) if self.sampler is None else self.sampler(condition)
             # A prior that reads the condition has a draw for each; any other is drawn n times.
             z = p.sample() if p.batch_shape else p.sample(torch.Size((n,)))
         return self.decode(z, mode, batch_size, condition=condition)
@@ -280,33 +290,30 @@ class LatentModel(Part, nn.Module):
                     partial(self.generate, condition=given),
                     samples,
                 )
-                for part, given in _parts(x, condition, batch_size)
+                for part, given in parts(x, condition, batch_size)
             ]
-            return torch.cat(found) - self.scaling.log_det()
+            return torch.cat(found) - self.scaling.log_det(x)
 
     def _prior(self, condition: Tensor | None) -> Distribution:
-        p: Distribution = self.prior(condition, self.infer)
+        p: Distribution = self.prior(condition, self._amortised)
         return p
+
+    def _prior_beside(self, x: Tensor, condition: Tensor | None) -> Distribution:
+        """p(z) as the training on x reads it."""
+        if self.training and isinstance(self.prior, LeaveOneOutPrior):
+            return self.prior.beside(x, condition, self._amortised)
+        return self._prior(condition)
+
+    def _amortised(self, x: Tensor, condition: Tensor | None = None) -> Distribution:
+        """q(z|x) as the encoder alone says it: to refine it takes the prior."""
+        q: Distribution = self.posterior(ask(self.encoder, x, condition))
+        return q
 
     def _check(self, x: Tensor) -> None:
         if tuple(x.shape[1:]) != self.shape:
             raise DataError(
                 f"Data of shape {tuple(x.shape)} do not fit this model: expected (N, "
                 f"{', '.join(map(str, self.shape))})."
-            )
-
-    def _refuse_what_does_not_fit(self) -> None:
-        if self.scaling.active and not (self.likelihood.affine or self.scaling.bounded):
-            raise OptionError(
-                f"The likelihood {type(self.likelihood).__name__} lives on a fixed support, so its "
-                "data cannot be shifted and scaled: use a scaling 'none', or a likelihood on the "
-                "real line ('gaussian-shared')."
-            )
-        if self.prior.space != self.posterior.space:
-            raise OptionError(
-                f"The posterior {type(self.posterior).__name__} has codes in the space "
-                f"{self.posterior.space!r} and the prior {type(self.prior).__name__} in "
-                f"{self.prior.space!r}: use a prior on {self.posterior.space!r}."
             )
 
     @contextmanager
@@ -321,16 +328,3 @@ class LatentModel(Part, nn.Module):
         finally:
             if training:
                 self.train()
-
-
-def _given(condition: Tensor | None) -> tuple[Tensor, ...]:
-    """A condition as further arguments: networks that take none are never handed one."""
-    return () if condition is None else (condition,)
-
-
-def _parts(
-    data: Tensor, condition: Tensor | None, size: int
-) -> Iterable[tuple[Tensor, Tensor | None]]:
-    """Data and their conditions, `size` at a time."""
-    parts = data.split(size)
-    return zip(parts, repeat(None) if condition is None else condition.split(size), strict=False)

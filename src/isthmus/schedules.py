@@ -98,6 +98,36 @@ class Cyclical(Schedule):
         return self.final_value * torch.where(progress >= 1.0, torch.ones_like(climbed), climbed)
 
 
+@final
+@SCHEDULES.register("exponential")
+class Exponential(Schedule):
+    """max(value, start · exp(−rate · progress)), renewed at every `step` of progress; step 0 moves
+    it all the time.
+
+    Reference:
+        Jang et al., Categorical Reparameterization with Gumbel-Softmax, arXiv 1611.01144.
+    """
+
+    def __init__(
+        self, value: float = 0.5, start: float = 1.0, rate: float = 1.4, step: float = 0.0
+    ) -> None:
+        super().__init__()
+        self.final_value = float(value)
+        self.start = float(start)
+        self.rate = float(rate)
+        self.step = float(step)
+
+    def forward(self, progress: Tensor) -> Tensor:
+        # A share of 0.3 is three steps of 0.1, whatever the last bits say.
+        stairs = (progress / self.step + 1e-6).floor() * self.step if self.step else progress
+        return (self.start * torch.exp(-self.rate * stairs)).clamp(min=self.final_value)
+
+
+def warm_up(value: float = 1.0, share: float = 0.1) -> Schedule:
+    """A climb to `value` over the first `share` of training; constant where there is none."""
+    return WarmUp(value, share) if share > 0 else Constant(value)
+
+
 def as_schedule(weight: float | Schedule) -> Schedule:
     """A number is a constant schedule."""
     return weight if isinstance(weight, Schedule) else Constant(weight)

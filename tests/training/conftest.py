@@ -17,7 +17,6 @@ import torch
 
 from isthmus.data import Source, load
 from isthmus.objectives import OBJECTIVES
-from isthmus.priors import PRIORS
 
 HERE = Path(__file__).parent
 # torch imports its compiler with the first optimiser.
@@ -50,8 +49,8 @@ def seams() -> Iterator[ModuleType]:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     yield module
-    # No other test shall meet them in a registry.
-    del OBJECTIVES._entries["test-adversarial"], PRIORS._entries["test-model"]
+    # No other test shall meet it in a registry.
+    del OBJECTIVES._entries["test-adversarial"]
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,9 @@ import torch
 from isthmus.errors import TrainingError
 from isthmus.objectives import Loss
 from isthmus.training.devices import Processes
-from isthmus.training.meter import ROWS, Meter
+from isthmus.training.meter import Meter
+
+ROWS = 64
 
 
 def loss_of(distortion, rate=1.0, critic=0.0):

@@ -14,6 +14,7 @@ from isthmus.data import load
 from isthmus.fitting import fit
 from isthmus.maths import gaussian_kl_standard
 from isthmus.objectives import Elbo, Iwae, Reconstruction
+from isthmus.priors import LatentModelPrior
 from isthmus.recipes import Axes
 from isthmus.training import train, training_settings
 
@@ -91,7 +92,7 @@ def test_with_the_critic_codes_come_to_the_prior(seams):
 def by_hand(seams):
     """x = W z + b + noise, z = A u + a + noise, u ~ N(0, 1); returns the model and its marginal."""
     inner = seams.linear_gaussian(2, 1, 0.5)
-    model = seams.linear_gaussian(3, 2, 0.7, seams.ModelPrior(inner))
+    model = seams.linear_gaussian(3, 2, 0.7, LatentModelPrior((2,), inner))
     A, a = torch.tensor([[0.9], [-0.4]]), torch.tensor([0.3, -0.2])
     W = torch.tensor([[1.0, 0.2], [-0.5, 0.8], [0.3, 0.6]])
     b = torch.tensor([0.1, -0.3, 0.5])

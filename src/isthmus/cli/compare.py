@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -83,6 +84,7 @@ def compare(
                 folder=folder,
                 say=_say,
                 watch=lambda title: [ProgressBar(title)],
+                command=shlex.join(["isthmus", *sys.argv[1:]]),
                 **({} if samples is None else {"samples": samples}),
                 **settings.training,
             )

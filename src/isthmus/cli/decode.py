@@ -16,31 +16,41 @@ from isthmus.cli import options
     metavar="mean|sample|argmax",
     help="What to take of p(x|z). [default: mean]",
 )
+@options.condition_option
 @options.output_options
 @options.seed_option
 @options.device_option
 def decode(
-    run: str, codes: str, mode: str, output: str, overwrite: bool, seed: int, device: str
+    run: str,
+    codes: str,
+    mode: str,
+    condition: str | None,
+    output: str,
+    overwrite: bool,
+    seed: int,
+    device: str,
 ) -> None:
     """Write the data that CODES stand for.
 
-    CODES is a .npy file, or a table with the columns z0, z1, ... as `isthmus encode` writes them.
+    CODES is a .npy file, or a table with the columns z0, z1, ... as `isthmus encode` writes them,
+    the integers of a discrete code included.
     The data go to .npy; a table's to .csv or .parquet with the run's own columns; images to .png,
-    as one grid, or to a folder.
+    as one grid, or to a folder. A conditional model decodes under the one condition given.
     """
     import torch
 
     from isthmus.cli import running
-    from isthmus.cli.given import read_codes
+    from isthmus.cli.given import as_codes, read_codes
     from isthmus.cli.talk import with_progress, wrote
     from isthmus.cli.writers import Target
 
     target = Target.at(output, overwrite)
     trained, where = running.open_run(run, device)
     given = read_codes(trained, codes)
+    told = running.one_condition(trained, condition, where)
     torch.manual_seed(seed)
     with target.open(running.data_layout(trained.spec, len(given), "decoded data")) as sink:
         for batch in with_progress(given.chunks(running.CHUNK), len(given), "decoding"):
-            z = batch.x.reshape(len(batch), *trained.model.latent_shape)
-            running.write_rows(sink, trained.model.decode(z.to(where), mode))
+            z = as_codes(trained.model, batch.x)
+            running.write_rows(sink, trained.model.decode(z.to(where), mode, condition=told))
     wrote(target.path, f"{len(given):,} decoded data of shape {trained.spec.shape} (mode {mode})")

@@ -13,7 +13,7 @@ from isthmus.cli import options
 @click.option(
     "--mode",
     default="mean",
-    metavar="mean|sample|argmax",
+    metavar="mean|sample|argmax|softmax",
     help="What to take of q(z|x). [default: mean]",
 )
 @options.output_options
@@ -49,9 +49,10 @@ def encode(
     given = data_for(trained, data, label, image_size)
     running.say_notes(given)
     torch.manual_seed(seed)
-    layout = running.code_layout(trained, len(given), bool(given.classes))
+    layout = running.code_layout(trained, len(given), bool(given.classes), mode)
     with target.open(layout) as sink:
         for batch in with_progress(given.chunks(running.CHUNK), len(given), "encoding"):
-            codes = trained.model.encode(batch.x.to(where), mode)
+            there = batch.to(where)
+            codes = trained.model.encode(there.x, mode, condition=there.condition)
             running.write_rows(sink, codes, running.label_names(batch, given.classes))
     wrote(target.path, f"{len(given):,} codes of {len(layout.names)} numbers (mode {mode})")

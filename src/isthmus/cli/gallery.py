@@ -39,20 +39,23 @@ def held_out_arrays(run: Run, source: Source, seed: int = 0) -> dict[str, Any]:
     """What a report shows of a run's held-out data, by the names that it has there."""
     model = run.model
     device = next(model.parameters()).device
-    held_out = first(run.split.of(source)[2].chunks(SHOWN_CODES), SHOWN_CODES)
-    x = held_out.x.to(device)
+    held_out = first(run.split.of(source)[2].chunks(SHOWN_CODES), SHOWN_CODES).to(device)
+    x, given = held_out.x, held_out.condition
     shown = shown_of(run.spec)
     with torch.random.fork_rng(), torch.no_grad():
         torch.manual_seed(seed)
-        codes = _array(model.encode(x)).reshape(len(x), -1)
+        codes = _array(model.encode(x, condition=given)).reshape(len(x), -1)
+        few = x[:shown]
+        rebuilt = model.reconstruct(few, condition=some(given, len(few)))
         arrays = {
-            "originals": _array(x[:shown]),
-            "reconstructions": _array(model.reconstruct(x[:shown])),
-            "samples": _array(model.sample(4 * shown)),
+            # What is missing of a datum is shown as it was rebuilt.
+            "originals": _array(few.where(~few.isnan(), rebuilt)),
+            "reconstructions": _array(rebuilt),
+            "samples": _array(model.sample(4 * shown, condition=some(given, 4 * shown))),
             "codes": principal_plane(codes.astype(np.float64)).astype(np.float32),
         }
         if model.posterior.has_density:
-            rates = model.evidence(x).rate_per_dimension.mean(0).flatten() / LOG2
+            rates = model.evidence(x, condition=given).rate_per_dimension.mean(0).flatten() / LOG2
             arrays["rates"] = np.sort(_array(rates))[::-1]
     if held_out.labels is not None:
         arrays["labels"] = held_out.labels.cpu().numpy()
@@ -68,7 +71,17 @@ def first(chunks: Iterable[Batch], n: int) -> Batch:
             break
     labels = [b.labels for b in taken if b.labels is not None]
     x = torch.cat([b.x for b in taken])[:n]
-    return Batch(x, torch.cat(labels)[:n] if labels else None)
+    given = [b.condition for b in taken if b.condition is not None]
+    return Batch(
+        x,
+        torch.cat(labels)[:n] if labels else None,
+        condition=torch.cat(given)[:n] if given else None,
+    )
+
+
+def some(condition: Tensor | None, n: int) -> Tensor | None:
+    """The first n conditions, from the start again where there are fewer."""
+    return None if condition is None else condition[torch.arange(n) % len(condition)]
 
 
 def _array(t: Tensor) -> np.ndarray:

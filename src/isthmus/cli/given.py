@@ -6,17 +6,21 @@ import csv
 import gzip
 import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, final
 
 import numpy as np
+from torch import Tensor
 
 from isthmus.cli import values
 from isthmus.data import DATASETS, Batch, DataSpec, Source, load
+from isthmus.data.condition import translation
 from isthmus.errors import DataError, UnknownNameError
 from isthmus.fitting import Run
+from isthmus.model import LatentModel
+from isthmus.posteriors import DiscretePosterior
 from isthmus.registry import did_you_mean
 
 TABLES = (".csv", ".csv.gz", ".tsv", ".parquet")
@@ -34,12 +38,14 @@ class Given:
     Args:
         source: As loaded.
         factor: What its values are multiplied by.
+        recode: From the code of their own condition to that of the run's.
         notes: What was handled.
     """
 
     source: Source
     factor: float
     notes: tuple[str, ...]
+    recode: Callable[[Tensor], Tensor] | None = None
 
     def __len__(self) -> int:
         return len(self.source)
@@ -52,6 +58,8 @@ class Given:
     def chunks(self, size: int) -> Iterator[Batch]:
         """All data in their order, at most `size` at a time."""
         for batch in self.source.chunks(size):
+            if self.recode is not None and batch.condition is not None:
+                batch = replace(batch, condition=self.recode(batch.condition))
             yield batch if self.factor == 1.0 else replace(batch, x=batch.x * self.factor)
 
 
@@ -63,7 +71,9 @@ def data_for(run: Run, data: str, label: str | None = None, image_size: str | No
         UnknownNameError: A column that the run was trained on is missing.
     """
     spec = run.spec
-    options: dict[str, Any] = {"label": label}
+    options: dict[str, Any] = {"label": label, "missing": spec.missing or None}
+    if spec.condition:
+        options["condition"] = tuple(column.name for column in spec.condition)
     if image_size is not None:
         options["image_size"] = values.size("--image-size", image_size)
     notes: tuple[str, ...] = ()
@@ -80,7 +90,8 @@ def data_for(run: Run, data: str, label: str | None = None, image_size: str | No
     source = load(data, **given) if data in DATASETS else load(data, min_rows=1, **given)
     _check_shape(source.spec, run, data)
     factor, unit_notes = unit_factor(source, spec, is_array=data.lower().endswith((".npy", ".npz")))
-    return Given(source, factor, (*source.notes, *notes, *unit_notes))
+    recode = translation(source.spec.condition, spec.condition) if spec.condition else None
+    return Given(source, factor, (*source.notes, *notes, *unit_notes), recode)
 
 
 def _check_array(data: str, run: Run) -> None:
@@ -104,22 +115,44 @@ def _mismatch(data: str, shape: Sequence[int], run: Run) -> DataError:
 
 
 def read_codes(run: Run, codes: str) -> Source:
-    """Codes (N, Z) from an array, or from the columns z0, z1, ... of a table.
+    """Codes (N, Z) from an array, or from the columns z0, z1, ... of a table; or the integers of a
+    discrete code.
 
     Raises:
         DataError: They have another width than the run's codes.
     """
     width = math.prod(run.model.latent_shape)
+    integers = integer_width(run.model)
     columns = None
     if codes.lower().endswith(TABLES):
-        columns = [f"z{i}" for i in range(width)]
+        whole = integers is not None and f"z{integers}" not in column_names(Path(codes))
+        columns = [f"z{i}" for i in range(integers if integers and whole else width)]
     source = load(codes, kind="table", columns=columns, min_rows=1)
-    if source.spec.shape != (width,):
+    if source.spec.size not in (width, integers) or len(source.spec.shape) != 1:
         raise DataError(
             f"{codes} holds codes of {source.spec.size} numbers, and the run {run.folder} expects "
             f"{width}: give codes that `isthmus encode` wrote with this run."
         )
     return source
+
+
+def integer_width(model: LatentModel) -> int | None:
+    """How many integers make a discrete code; None for any other."""
+    posterior = model.posterior
+    return math.prod(posterior.code_shape) if isinstance(posterior, DiscretePosterior) else None
+
+
+def as_codes(model: LatentModel, rows: Tensor) -> Tensor:
+    """Rows of a file as `model.decode` takes them: integers where all are whole and as many as a
+    discrete code has.
+    """
+    posterior = model.posterior
+    if isinstance(posterior, DiscretePosterior):
+        wide = rows.shape[1] == integer_width(model)
+        narrow = rows.shape[1] != math.prod(model.latent_shape)
+        if wide and (narrow or rows.equal(rows.round())):
+            return rows.round().long().reshape(len(rows), *posterior.code_shape)
+    return rows.reshape(len(rows), *model.latent_shape)
 
 
 def run_columns(
@@ -148,7 +181,8 @@ def run_columns(
         raise UnknownNameError(
             f"{path} lacks the column {missing[0]!r} that the run was trained on.{near}"
         )
-    extra = [name for name in found if name not in wanted and name != label]
+    told = {label, *(column.name for column in spec.condition)}
+    extra = [name for name in found if name not in wanted and name not in told]
     return wanted, (
         f"columns that the run does not know were left out: {', '.join(extra)}",
     ) if extra else ()

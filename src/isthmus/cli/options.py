@@ -28,6 +28,11 @@ label_option = click.option("--label", metavar="COLUMN", help="The column that i
 image_size_option = click.option(
     "--image-size", metavar="N|HxW", help="Resize images to N by N, or to height by width."
 )
+condition_option = click.option(
+    "--condition",
+    metavar="VALUE|NAME=VALUE,...",
+    help="Of a conditional model: the condition of what is written.",
+)
 data_options = stack(
     click.option(
         "--kind", metavar="table|image|counts", help="What a datum is, where it is not clear."
@@ -35,6 +40,14 @@ data_options = stack(
     label_option,
     click.option("--columns", metavar="A,B,...", help="The columns to learn from."),
     click.option("--drop", metavar="A,B,...", help="Columns to leave out."),
+    click.option(
+        "--condition",
+        metavar="label|A,B,...",
+        help="What the model is told of each datum, for recipes such as cvae.",
+    ),
+    click.option(
+        "--missing", is_flag=True, default=None, help="Let gaps through, for miwae-imputation."
+    ),
     image_size_option,
     click.option("--grey/--colour", default=None, help="Read pictures as grey or as RGB."),
 )

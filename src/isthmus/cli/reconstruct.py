@@ -16,6 +16,7 @@ from isthmus.cli import options
     metavar="mean|sample|argmax",
     help="The code, of q(z|x). [default: mean]",
 )
+@options.condition_option
 @options.output_options
 @options.label_option
 @options.image_size_option
@@ -25,6 +26,7 @@ def reconstruct(
     run: str,
     data: str,
     mode: str,
+    condition: str | None,
     output: str,
     overwrite: bool,
     label: str | None,
@@ -35,7 +37,9 @@ def reconstruct(
     """Write DATA after the strip and back.
 
     It is the mean of p(x|z) at the code. It goes to .npy; a table's to .csv or .parquet with the
-    run's own columns; images to .png, as one grid, or to a folder.
+    run's own columns; images to .png, as one grid, or to a folder. A conditional model encodes
+    each datum with its own condition, and decodes it with that or with the one given: what it
+    would be under another.
     """
     import torch
 
@@ -47,13 +51,17 @@ def reconstruct(
     target = Target.at(output, overwrite)
     trained, where = running.open_run(run, device)
     given = data_for(trained, data, label, image_size)
+    other = running.one_condition(trained, condition, where, required=False)
     running.say_notes(given)
     torch.manual_seed(seed)
     squared = 0.0
     layout = running.data_layout(trained.spec, len(given), "reconstructions", bool(given.classes))
     with target.open(layout) as sink:
         for batch in with_progress(given.chunks(running.CHUNK), len(given), "reconstructing"):
-            again = trained.model.reconstruct(batch.x.to(where), mode).cpu()
+            there = batch.to(where)
+            z = trained.model.encode(there.x, mode, condition=there.condition)
+            told = there.condition if other is None else other
+            again = trained.model.decode(z, condition=told).cpu()
             squared += float((again - batch.x).double().square().sum())
             running.write_rows(sink, again, running.label_names(batch, given.classes))
     error = (squared / (len(given) * trained.spec.size)) ** 0.5 * trained.spec.unit

@@ -12,9 +12,12 @@ from torch import Tensor
 from isthmus.cli.given import Given
 from isthmus.cli.sinks import Layout, Sink
 from isthmus.cli.talk import note
+from isthmus.conditions import reads_condition
 from isthmus.data import Batch, DataSpec
+from isthmus.data.condition import read_condition
 from isthmus.errors import OptionError
 from isthmus.fitting import Run
+from isthmus.posteriors import code_shape
 from isthmus.training.devices import choose_device
 
 # Rows of one chunk: a small part of memory, and large enough for the processor.
@@ -33,15 +36,35 @@ def open_run(folder: str, device: str) -> tuple[Run, torch.device]:
     return run, where
 
 
+def one_condition(
+    run: Run, text: str | None, where: torch.device, *, required: bool = True
+) -> Tensor | None:
+    """The condition (C,) that a command was given, None where a model reads none.
+
+    Raises:
+        OptionError: A conditional model was given none, or another model one.
+    """
+    if text is not None:
+        return read_condition(run.spec.condition, text).to(where)
+    model = run.model
+    readers = (model.encoder, model.decoder, model.prior)
+    if required and any(reads_condition(part) for part in readers):
+        said = ", ".join(
+            f"{c.name} ({', '.join(c.categories[:10]) or 'a number'})" for c in run.spec.condition
+        )
+        raise OptionError(f"This model is conditioned on {said}: give it as --condition VALUE.")
+    return None
+
+
 def say_notes(given: Given) -> None:
     """The notes on data, one line each."""
     for text in given.notes:
         note(text)
 
 
-def code_layout(run: Run, rows: int, labels: bool) -> Layout:
-    """Codes: the columns z0, z1, ..."""
-    shape = tuple(run.model.latent_shape)
+def code_layout(run: Run, rows: int, labels: bool, mode: str) -> Layout:
+    """Codes that `mode` takes: the columns z0, z1, ..."""
+    shape = code_shape(run.model.posterior, mode)
     names = tuple(f"z{i}" for i in range(torch.Size(shape).numel()))
     return Layout("codes", rows, shape, names, labels=labels)
 

@@ -16,17 +16,25 @@ from isthmus.cli import options
     metavar="mean|sample|argmax",
     help="What to take of p(x|z). [default: mean]",
 )
+@options.condition_option
 @options.output_options
 @options.seed_option
 @options.device_option
 def sample(
-    run: str, number: int, mode: str, output: str, overwrite: bool, seed: int, device: str
+    run: str,
+    number: int,
+    mode: str,
+    condition: str | None,
+    output: str,
+    overwrite: bool,
+    seed: int,
+    device: str,
 ) -> None:
     """Write new data drawn from a model.
 
     z is drawn from p(z), and x is the mean of p(x|z), or a sample with --mode sample. It goes to
     .npy; a table's to .csv or .parquet with the run's own columns; images to .png, as one grid, or
-    to a folder.
+    to a folder. A conditional model draws for the one condition given, such as --condition 3.
     """
     import torch
 
@@ -35,9 +43,10 @@ def sample(
     from isthmus.cli.writers import Target
 
     target = Target.at(output, overwrite)
-    trained, _ = running.open_run(run, device)
+    trained, where = running.open_run(run, device)
+    given = running.one_condition(trained, condition, where)
     torch.manual_seed(seed)
     with target.open(running.data_layout(trained.spec, number, "samples")) as sink:
         for part in with_progress(running.parts_of(number), number, "sampling"):
-            running.write_rows(sink, trained.model.sample(len(part), mode))
+            running.write_rows(sink, trained.model.sample(len(part), mode, condition=given))
     wrote(target.path, f"{number:,} samples (seed {seed})")

@@ -58,7 +58,9 @@ def score(
     with target.open(layout) as sink:
         for batch in with_progress(given.chunks(running.SCORED), len(given), "scoring"):
             running.check_support(trained, batch.x, data)
-            nats = trained.model.log_likelihood(batch.x.to(where), samples)
+            nats = trained.model.log_likelihood(
+                batch.x.to(where), samples, condition=batch.to(where).condition
+            )
             total += float(nats.double().sum())
             squares += float(nats.double().square().sum())
             running.write_rows(sink, nats, running.label_names(batch, given.classes))

@@ -26,7 +26,10 @@ BUDGETS = ("epochs", "minutes")
 CUSTOM_AXES = frozenset({"posterior", "prior", "objective"})
 
 FLAGS = {
-    **dict.fromkeys(("kind", "label", "columns", "drop", "image_size", "grey"), "data"),
+    **dict.fromkeys(
+        (*("kind", "label", "columns", "drop", "image_size", "grey"), *("condition", "missing")),
+        "data",
+    ),
     **dict.fromkeys(("recipe", "latent_dim", "network", "hidden", "likelihood"), "model"),
     **dict.fromkeys(CUSTOM_AXES, "model"),
     **dict.fromkeys(TrainingSettings.model_fields, "training"),
@@ -40,6 +43,8 @@ _DATA: dict[str, Callable[[str, Any], Any]] = {
     "drop": values.words,
     "image_size": values.size,
     "grey": values.truth,
+    "condition": values.words,
+    "missing": values.truth,
     "name": values.word,
     "folder": values.word,
     "max_bytes": values.whole,

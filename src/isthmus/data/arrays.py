@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from isthmus.data.checks import check_finite, check_rows, check_support
+from isthmus.data.checks import check_finite, check_present, check_rows, check_support
+from isthmus.data.condition import attach
 from isthmus.data.images import as_size, resize
 from isthmus.data.labels import encode_labels
 from isthmus.data.readers import NpyReader, to_tensor
@@ -135,11 +136,13 @@ def choose_columns(
     array: np.ndarray, request: Request, names: tuple[str, ...], where: str
 ) -> tuple[np.ndarray, tuple[str, ...]]:
     """The columns of a two-axis array that were asked for, by number or by name."""
-    if request.columns is None and not request.drop:
+    conditions = request.condition_columns
+    if request.columns is None and not request.drop and not conditions:
         return array, names
     if array.ndim != 2:
         raise OptionError(
-            f"columns= and drop= choose columns of a table; {where} has shape {array.shape}."
+            f"columns=, drop= and condition= choose columns of a table; {where} has shape "
+            f"{array.shape}."
         )
     known = [str(n) for n in (names or range(array.shape[1]))]
 
@@ -149,11 +152,19 @@ def choose_columns(
         return known.index(str(column))
 
     asked = [number(c) for c in request.columns] if request.columns else list(range(len(known)))
-    out = {number(c) for c in request.drop}
+    out = {number(c) for c in (*request.drop, *conditions)}
     kept = [c for c in asked if c not in out]
     if not kept:
         raise DataError(f"{where}: no columns are left of {len(known)}; drop fewer.")
     return array[:, kept], tuple(known[c] for c in kept)
+
+
+def condition_columns(
+    array: np.ndarray, request: Request, names: tuple[str, ...]
+) -> dict[str, np.ndarray]:
+    """The columns of a two-axis array that the others are conditioned on, by name."""
+    known = [str(n) for n in (names or range(array.shape[1]))]
+    return {name: array[:, known.index(name)] for name in request.condition_columns}
 
 
 def beside_labels(
@@ -198,9 +209,10 @@ def resident_table(
     test_from: int | None = None,
 ) -> Resident:
     """A source from checked-to-be rows of float32 (N, columns)."""
-    check_finite(x, where, names)
-    form = form_of(x, request.kind or "table", request.support)
-    check_support(x, form.support, where, names)
+    gaps = check_present(x, request.missing, where, names)
+    filled = torch.nan_to_num(x) if gaps else x
+    form = form_of(filled, request.kind or "table", request.support)
+    check_support(filled, form.support, where, names)
     columns = tuple(Column(n) for n in names)
     spec = DataSpec(
         form.kind,
@@ -210,8 +222,9 @@ def resident_table(
         request.name or where,
         columns=columns,
         classes=classes,
+        missing=bool(gaps),
     )
-    said = (*notes, *constant_note(x, names))
+    said = (*notes, *gaps, *constant_note(x, names))
     return Resident(x, spec, labels=labels, notes=said, test_from=test_from)
 
 
@@ -240,24 +253,26 @@ def from_array(
     kind = _kind_of(array, request, where)
     labels, classes = beside_labels(request, len(array), where, classes)
     if kind != "image":
-        array, names = choose_columns(array, request, names, where)
-        return resident_table(
-            to_tensor(array, image=False),
+        chosen, left = choose_columns(array, request, names, where)
+        table = resident_table(
+            to_tensor(chosen, image=False),
             request,
             where,
-            names=names,
+            names=left,
             labels=labels,
             classes=classes,
             notes=notes,
             test_from=test_from,
         )
+        conditioned = attach(table, request, condition_columns(array, request, names))
+        return cast(Resident, conditioned)
     request.allow("images", ["image_size"])
     x = to_tensor(_small_integers(array, kind), image=True)
-    check_finite(x, where)
+    gaps = check_present(x, request.missing, where)
     x = resize(x, as_size(request.image_size) or (x.shape[2], x.shape[3]))
-    form = form_of(x, kind, request.support)
+    form = form_of(torch.nan_to_num(x) if gaps else x, kind, request.support)
     x = stored(x, form.unit)
-    check_support(x, form.support, where)
+    check_support(torch.nan_to_num(x) if gaps else x, form.support, where)
     spec = DataSpec(
         kind,
         tuple(x.shape[1:]),
@@ -266,8 +281,9 @@ def from_array(
         request.name or where,
         classes=classes,
         unit=form.unit,
+        missing=bool(gaps),
     )
-    return Resident(x, spec, labels=labels, notes=notes, test_from=test_from)
+    return Resident(x, spec, labels=labels, notes=(*notes, *gaps), test_from=test_from)
 
 
 def stream_npy(path: Path, mapped: np.memmap[Any, Any], request: Request) -> Source:

@@ -62,10 +62,12 @@ def select(schema: Any, request: Request, where: str) -> Selection:
         raise DataError(f"{where} has more than one column called {twice[0]!r}; rename one.")
     asked = [str(c) for c in request.columns or ()]
     dropped = [str(c) for c in request.drop]
-    for name in [*asked, *dropped, *([request.label] if request.label is not None else [])]:
+    conditions = request.condition_columns
+    label = [request.label] if request.label is not None else []
+    for name in [*asked, *dropped, *conditions, *label]:
         if name not in known:
             raise did_you_mean(f"column of {where}:", name, known)
-    out = {*dropped, request.label}
+    out = {*dropped, *conditions, request.label}
     columns = tuple(c for c in (asked or known) if c not in out)
     if not columns:
         raise DataError(f"{where} has no columns to learn from; expected at least one of numbers.")

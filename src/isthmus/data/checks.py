@@ -63,6 +63,26 @@ def check_finite(
     )
 
 
+def check_present(
+    x: Tensor, missing: bool, where: str, names: Sequence[str] = ()
+) -> tuple[str, ...]:
+    """Refuse infinities, and NaN as well unless elements may be `missing`.
+
+    Returns:
+        A line on how many are missing; nothing where none is.
+
+    Raises:
+        DataError: A value is infinite, or is NaN and may not be.
+    """
+    absent = torch.isnan(x) if missing and x.is_floating_point() else torch.zeros(())
+    if not bool(absent.any()):
+        check_finite(x, where, names)
+        return ()
+    check_finite(torch.where(absent, torch.zeros_like(x), x), where, names)
+    share = float(absent.float().mean())
+    return (f"{int(absent.sum()):,} values ({share:.1%}) are missing and stay so",)
+
+
 def outside(x: Tensor, support: str) -> Tensor | None:
     """Where x (n, *D) is not in the support, or None for "real"."""
     if support == "unit":

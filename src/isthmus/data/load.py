@@ -16,6 +16,7 @@ from torch import Tensor
 # Imported so that it files its suffixes; the tables are imported for their frames as well.
 from isthmus.data import archives  # noqa: F401
 from isthmus.data.arrays import ARRAY_OPTIONS, from_array, stream_npy
+from isthmus.data.condition import attach
 from isthmus.data.formats import load_file, suffix_of
 from isthmus.data.images import load_folder
 from isthmus.data.named import DATASETS
@@ -42,6 +43,8 @@ def load(
     folder: str | os.PathLike[str] | None = None,
     max_bytes: int = 2**30,
     min_rows: int = MINIMUM_ROWS,
+    condition: Any = None,
+    missing: bool = False,
     **options: Any,
 ) -> Source:
     """A source of data from whatever holds them.
@@ -64,6 +67,11 @@ def load(
         folder: Where the files of a named data set are.
         max_bytes: What is larger than this in memory is streamed from its file.
         min_rows: The fewest data that will do; three can be split to train on.
+        condition: What each datum is conditioned on: "label", a column or several by name (which
+            are then not learned from), or an array (N,) or (N, width). Labels and text become
+            one-hot codes, numbers lose their mean and are divided by their standard deviation.
+        missing: Whether NaN stands for a missing element and is let through; a missing text in the
+            condition is then a code of zeros.
         options: Of a named data set, such as n= and seed= for "shapes".
 
     Returns:
@@ -86,7 +94,15 @@ def load(
         name,
         max_bytes,
         min_rows,
+        condition,
+        missing,
     )
+    return attach(_source(what, request, folder, options), request)
+
+
+def _source(
+    what: Any, request: Request, folder: str | os.PathLike[str] | None, options: dict[str, Any]
+) -> Source:
     if isinstance(what, str) and what in DATASETS:
         request.allow("named data sets", [])
         return _named(what, request, options if folder is None else {**options, "folder": folder})
@@ -148,7 +164,7 @@ def _load_object(what: Any, request: Request) -> Source:
     import scipy.sparse
 
     if isinstance(what, Source):
-        request.allow("a source", [])
+        request.allow("a source", ["condition"])
         return what
     if scipy.sparse.issparse(what):
         request.allow("sparse matrices", [])

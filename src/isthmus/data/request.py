@@ -12,7 +12,11 @@ from isthmus.registry import did_you_mean
 
 KINDS = ("table", "image", "counts")
 SUPPORTS = ("real", "unit", "binary", "count")
-_ALWAYS = frozenset({"kind", "support", "name", "max_bytes", "min_rows", "labels"})
+# What the labels are called as a condition.
+LABEL = "label"
+_ALWAYS = frozenset(
+    {"kind", "support", "name", "max_bytes", "min_rows", "labels", "condition", "missing"}
+)
 
 
 @dataclass(frozen=True)
@@ -30,6 +34,23 @@ class Request:
     name: str | None = None
     max_bytes: int = 2**30
     min_rows: int = MINIMUM_ROWS
+    condition: Any = None
+    missing: bool = False
+
+    @property
+    def condition_names(self) -> tuple[str, ...]:
+        """What is conditioned on by name; empty where it is nothing, or an array."""
+        if isinstance(self.condition, str):
+            return (self.condition,)
+        by_name = isinstance(self.condition, (list, tuple)) and all(
+            isinstance(name, str) for name in self.condition
+        )
+        return tuple(self.condition) if by_name else ()
+
+    @property
+    def condition_columns(self) -> tuple[str, ...]:
+        """The columns of a table that are conditioned on, and so are not learned from."""
+        return tuple(name for name in self.condition_names if name != LABEL)
 
     def __post_init__(self) -> None:
         if self.kind is not None and self.kind not in KINDS:

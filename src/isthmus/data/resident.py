@@ -25,6 +25,7 @@ class Resident(Indexed):
         spec: Its length is N.
         labels: (N,) int64 class indices, or None.
         factors: (N, n_factors) int64, or None.
+        condition: (N, C) float32 that each datum is conditioned on, or None.
         notes: What the loader handled, one line each.
         test_from: Row where the data set's own test part begins, or None.
     """
@@ -36,6 +37,7 @@ class Resident(Indexed):
         *,
         labels: Tensor | None = None,
         factors: Tensor | None = None,
+        condition: Tensor | None = None,
         notes: tuple[str, ...] = (),
         test_from: int | None = None,
     ) -> None:
@@ -43,6 +45,7 @@ class Resident(Indexed):
         self.spec = spec
         self.labels = labels
         self.factors = factors
+        self.condition = condition
         self.notes = notes
         self.test_from = test_from
         self.split_method = "permutation" if test_from is None else "predefined"
@@ -55,6 +58,7 @@ class Resident(Indexed):
             x if x.dtype == torch.float32 else in_units(x, self.spec.unit),
             None if self.labels is None else self.labels.index_select(0, index),
             None if self.factors is None else self.factors.index_select(0, index),
+            None if self.condition is None else self.condition.index_select(0, index),
         )
 
     def select(self, index: Tensor) -> Resident:
@@ -65,6 +69,7 @@ class Resident(Indexed):
             self.spec.with_length(len(index)),
             labels=None if self.labels is None else self.labels.index_select(0, index),
             factors=None if self.factors is None else self.factors.index_select(0, index),
+            condition=None if self.condition is None else self.condition.index_select(0, index),
             notes=self.notes,
         )
 
@@ -75,6 +80,7 @@ class Resident(Indexed):
             self.spec,
             labels=None if self.labels is None else self.labels.to(device),
             factors=None if self.factors is None else self.factors.to(device),
+            condition=None if self.condition is None else self.condition.to(device),
             notes=self.notes,
             test_from=self.test_from,
         )

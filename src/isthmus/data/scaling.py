@@ -56,23 +56,41 @@ def moments(source: Source, by_column: bool) -> Moments:
     shape = source.spec.shape if by_column else ()
     mean, squares = torch.zeros(shape, dtype=torch.float64), torch.zeros(shape, dtype=torch.float64)
     low = torch.full(shape, math.inf, dtype=torch.float64)
-    high, n = -low, 0
+    high, n = -low, torch.zeros_like(low)
     for batch in source.chunks(max(1, _CHUNK // source.spec.size)):
         x = batch.x.to("cpu", torch.float64)
         x = x if by_column else x.flatten()
-        added = len(x)
-        middle = x.mean(0)
+        added, middle, spread, lowest, highest = _of_chunk(x, source.spec.missing)
         delta = middle - mean
-        squares += (x - middle).square_().sum(0) + delta**2 * (n * added / (n + added))
-        mean += delta * (added / (n + added))
-        low, high = torch.minimum(low, x.amin(0)), torch.maximum(high, x.amax(0))
+        total = (n + added).clamp(min=1.0)
+        squares += spread + delta**2 * (n * added / total)
+        mean += delta * (added / total)
+        low, high = torch.minimum(low, lowest), torch.maximum(high, highest)
         n += added
-    constant = low == high
-    scale = (squares / n).sqrt()
+    constant = low >= high
+    low, high = low.where(n > 0, 0.0), high.where(n > 0, 0.0)
+    scale = (squares / n.clamp(min=1.0)).sqrt()
     # A variance below the smallest float32 is as good as none.
     usable = ~constant & (scale.float() > 0)
     usual = torch.where(usable, scale, torch.ones_like(scale))
     return Moments(mean, usual, constant, low, high)
+
+
+def _of_chunk(x: Tensor, missing: bool) -> tuple[Tensor, ...]:
+    """Number, mean, sum of squares about it, lowest and highest of x (n, ...), by element."""
+    if not missing:
+        middle = x.mean(0)
+        spread = (x - middle).square_().sum(0)
+        return torch.full_like(middle, len(x)), middle, spread, x.amin(0), x.amax(0)
+    absent = torch.isnan(x)
+    middle = x.nanmean(0).nan_to_num()
+    return (
+        (~absent).sum(0).double(),
+        middle,
+        (x - middle).square_().nansum(0),
+        x.masked_fill(absent, math.inf).amin(0),
+        x.masked_fill(absent, -math.inf).amax(0),
+    )
 
 
 def _range(source: Source, by_column: bool) -> Moments:
@@ -150,9 +168,16 @@ class Scaling(Part, nn.Module):
         """X (..., *D) of u (..., *D)."""
         return u * self.scale + self.shift if self.active else u
 
-    def log_det(self) -> Tensor:
-        """The sum over the elements of a datum of log scale, in nats: ()."""
-        return self.scale.log().expand(self._shape).sum()
+    def log_det(self, x: Tensor | None = None) -> Tensor:
+        """The sum over the elements of a datum of log scale, in nats: ().
+
+        Args:
+            x: (N, *D) data whose missing elements (NaN) are to be left out: (N,).
+        """
+        logs = self.scale.log().expand(self._shape)
+        if x is None:
+            return logs.sum()
+        return torch.where(torch.isnan(x), 0.0, logs).flatten(1).sum(1)
 
     def fit(self, source: Source) -> list[str]:
         """Take shift and scale from a source; returns lines on what could not be scaled."""

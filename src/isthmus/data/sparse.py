@@ -30,6 +30,7 @@ class Sparse(Indexed):
         matrix: (N, columns), CSR, float32.
         spec: Its length is N.
         labels: (N,) int64, or None.
+        condition: (N, C) float32, or None.
         notes: What the loader handled.
     """
 
@@ -39,17 +40,23 @@ class Sparse(Indexed):
         spec: DataSpec,
         *,
         labels: Tensor | None = None,
+        condition: Tensor | None = None,
         notes: tuple[str, ...] = (),
     ) -> None:
         self.matrix = matrix
         self.spec = spec
         self.labels = labels
+        self.condition = condition
         self.notes = notes
 
     def rows(self, index: Tensor) -> Batch:
         """The data at `index`, dense."""
         x = torch.from_numpy(self.matrix[index.numpy()].toarray())
-        return Batch(x, None if self.labels is None else self.labels.index_select(0, index))
+        return Batch(
+            x,
+            None if self.labels is None else self.labels.index_select(0, index),
+            condition=None if self.condition is None else self.condition.index_select(0, index),
+        )
 
     def select(self, index: Tensor) -> Sparse:
         """The rows at `index` as a source of their own."""
@@ -57,6 +64,7 @@ class Sparse(Indexed):
             self.matrix[index.numpy()],
             self.spec.with_length(len(index)),
             labels=None if self.labels is None else self.labels.index_select(0, index),
+            condition=None if self.condition is None else self.condition.index_select(0, index),
             notes=self.notes,
         )
 

@@ -21,6 +21,28 @@ class Column:
 
 
 @dataclass(frozen=True)
+class ConditionColumn:
+    """One thing that data are conditioned on: a number, shifted and scaled, or a category.
+
+    Args:
+        name: "label", or of the column.
+        categories: The values in the order of the one-hot code; empty for a number.
+        shift: What is subtracted from a number.
+        scale: What it is divided by then.
+    """
+
+    name: str
+    categories: tuple[str, ...] = ()
+    shift: float = 0.0
+    scale: float = 1.0
+
+    @property
+    def width(self) -> int:
+        """How many numbers stand for it."""
+        return len(self.categories) or 1
+
+
+@dataclass(frozen=True)
 class DataSpec:
     """What a source says of its data; recipes choose sizes and likelihoods by it.
 
@@ -37,6 +59,8 @@ class DataSpec:
         factors: Name and number of values of each known factor of variation.
         unit: The multiple of the data's own unit that 1.0 stands for (16.0 for digits stored as x
             / 16).
+        condition: What each datum is conditioned on; empty where nothing was asked for.
+        missing: Whether elements may be missing, as NaN.
     """
 
     kind: str
@@ -49,6 +73,13 @@ class DataSpec:
     classes: tuple[str, ...] = ()
     factors: tuple[tuple[str, int], ...] = ()
     unit: float = 1.0
+    condition: tuple[ConditionColumn, ...] = ()
+    missing: bool = False
+
+    @property
+    def condition_dim(self) -> int:
+        """C, the numbers in one condition."""
+        return sum(column.width for column in self.condition)
 
     @property
     def size(self) -> int:
@@ -77,6 +108,10 @@ class DataSpec:
                     ),
                     "classes": tuple(values["classes"]),
                     "factors": tuple((name, int(size)) for name, size in values["factors"]),
+                    "condition": tuple(
+                        ConditionColumn(**{**c, "categories": tuple(c["categories"])})
+                        for c in values.get("condition", ())
+                    ),
                 }
             )
         except (KeyError, TypeError) as error:

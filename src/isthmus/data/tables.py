@@ -19,6 +19,7 @@ from isthmus.data.arrow import (
     to_rows,
 )
 from isthmus.data.checks import check_rows
+from isthmus.data.condition import attach, split_columns
 from isthmus.data.formats import FILES, unreadable
 from isthmus.data.labels import encode_labels
 from isthmus.data.readers import ParquetReader
@@ -129,9 +130,15 @@ def from_arrow(table: Any, request: Request, where: str, notes: tuple[str, ...] 
     names = class_names(classes) if classes is not None else ()
     if request.labels is not None:
         labels, names = encode_labels(request.labels, len(x), where)
-    return resident_table(
+    source = resident_table(
         x, request, where, names=selection.names, labels=labels, classes=names, notes=notes
     )
+    return attach(source, request, _condition_columns(table, request))
+
+
+def _condition_columns(table: Any, request: Request) -> dict[str, np.ndarray]:
+    """The columns of an Arrow table that the others are conditioned on, by name."""
+    return {name: np.asarray(table.column(name).to_numpy()) for name in request.condition_columns}
 
 
 def _check_numbers(schema: Any, selection: Any, column: Callable[[str], Any], where: str) -> None:
@@ -154,6 +161,14 @@ def load_parquet(path: Path, request: Request) -> Source:
     where, n = str(path), file.metadata.num_rows
     check_rows(n, where, request.min_rows)
     selection = select(schema, request, where)
+    if n * len(selection.names) * 4 > request.max_bytes:
+        # A streamed table carries the condition's columns beside the others.
+        conditions = [c for c in request.condition_columns if c not in selection.columns]
+        selection = replace(
+            selection,
+            columns=(*selection.columns, *conditions),
+            names=(*selection.names, *conditions),
+        )
     groups = [g for g in range(file.num_row_groups) if file.metadata.row_group(g).num_rows]
 
     def first(name: str) -> Any:
@@ -180,9 +195,10 @@ def _parquet_source(path: Path, request: Request, selection: Any, classes: Any, 
         x, labels = join(parts)
         if request.labels is not None:
             labels, names = encode_labels(request.labels, n, str(path))
-        return resident_table(
+        source = resident_table(
             x, named, str(path), names=selection.names, labels=labels, classes=names
         )
+        return attach(source, request, _read_conditions(path, request))
     request.allow("a Parquet file that is streamed", _TABLE_OPTIONS)
     if request.labels is not None:
         raise DataError(
@@ -197,4 +213,16 @@ def _parquet_source(path: Path, request: Request, selection: Any, classes: Any, 
         columns=tuple(Column(c) for c in selection.names),
         classes=names,
     )
-    return Streamed(reader, spec, notes=reader.notes())
+    streamed = Streamed(reader, spec, notes=reader.notes())
+    if not request.condition_columns:
+        return streamed
+    return split_columns(streamed, request.condition_names)
+
+
+def _read_conditions(path: Path, request: Request) -> dict[str, np.ndarray]:
+    import pyarrow.parquet as pq
+
+    if not request.condition_columns:
+        return {}
+    table = pq.read_table(path, columns=list(request.condition_columns))
+    return _condition_columns(table, request)

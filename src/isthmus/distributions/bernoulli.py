@@ -42,8 +42,9 @@ class Bernoulli(EventDistribution):
         return self.logits.sigmoid() * (-self.logits).sigmoid()
 
     def log_prob(self, value: Tensor) -> Tensor:
-        value = value.to(self.logits.dtype)
-        logits, value = torch.broadcast_tensors(self.logits, value)
+        value, logits = value.to(self.logits.dtype), self.logits
+        shape = torch.broadcast_shapes(logits.shape, value.shape)
+        logits, value = logits.expand(shape), value.expand(shape)
         return -self._sum(F.binary_cross_entropy_with_logits(logits, value, reduction="none"))
 
     def entropy(self) -> Tensor:

@@ -1,7 +1,8 @@
-"""The point mass: what a deterministic encoder says of its code."""
+"""Point masses: what a deterministic encoder says of its code."""
 
 from __future__ import annotations
 
+from abc import ABC
 from typing import Any, ClassVar, final
 
 import torch
@@ -12,8 +13,7 @@ from isthmus.distributions.event import EventDistribution
 from isthmus.errors import UnsupportedError
 
 
-@final
-class Delta(EventDistribution):
+class PointMass(EventDistribution, ABC):
     """All mass on one value; it has no density with respect to Lebesgue measure.
 
     Args:
@@ -48,3 +48,32 @@ class Delta(EventDistribution):
 
     def rsample(self, sample_shape: Any = ()) -> Tensor:
         return self.value.expand(torch.Size(sample_shape) + self.shape)
+
+
+@final
+class Delta(PointMass):
+    """A point mass and nothing more."""
+
+
+@final
+class SparseDelta(PointMass):
+    """A point mass on a sparse code, and what its training asks for besides.
+
+    Args:
+        value: (B, Z) the code.
+        price: (B,) what must be small for a code to be sparse; None where it is sparse by itself.
+        gate: (B, Z) another code that the decoder must be able to use, to teach a gate.
+        revival: (B, Z) what dead latents would say; None outside training.
+    """
+
+    def __init__(
+        self,
+        value: Tensor,
+        price: Tensor | None = None,
+        gate: Tensor | None = None,
+        revival: Tensor | None = None,
+    ) -> None:
+        super().__init__(value, 1)
+        self.price = price
+        self.gate = gate
+        self.revival = revival

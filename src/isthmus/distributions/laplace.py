@@ -8,8 +8,12 @@ from typing import Any, ClassVar, final
 import torch
 from torch import Tensor
 from torch.distributions import constraints
+from torch.distributions.kl import register_kl
 
 from isthmus.distributions.event import EventDistribution
+from isthmus.distributions.normal import DiagonalNormal
+
+_LOG_ROOT_TAU = 0.5 * math.log(2.0 * math.pi)
 
 
 @final
@@ -64,3 +68,17 @@ class DiagonalLaplace(EventDistribution):
         size = torch.empty(shape, dtype=self.loc.dtype, device=self.loc.device).exponential_()
         sign = 2.0 * torch.empty_like(size).bernoulli_(0.5) - 1.0
         return torch.addcmul(self.loc, sign * size, self.scale)
+
+
+@register_kl(DiagonalLaplace, DiagonalLaplace)
+def _kl_laplace_laplace(q: DiagonalLaplace, p: DiagonalLaplace) -> Tensor:
+    ratio = q.scale / p.scale
+    distance = (q.loc - p.loc).abs()
+    beyond = ratio * (-distance / q.scale).exp()
+    return q._sum(distance / p.scale + beyond - ratio.log() - 1.0)
+
+
+@register_kl(DiagonalLaplace, DiagonalNormal)
+def _kl_laplace_normal(q: DiagonalLaplace, p: DiagonalNormal) -> Tensor:
+    square = (q.variance + (q.loc - p.loc).square()) / p.scale.square()
+    return q._sum(0.5 * square + p.scale.log() + _LOG_ROOT_TAU) - q.entropy()

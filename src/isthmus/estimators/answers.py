@@ -78,10 +78,12 @@ def log_likelihood_by_row(model: LatentModel, x: Tensor, samples: int) -> Tensor
 def smallest(recipe: str) -> LatentModel:
     """The recipe built for a single number, to be asked what its kind of posterior can answer.
 
+    Its code has two numbers: a sphere of one dimension is no sphere.
+
     Raises:
         UnknownNameError: There is no such recipe.
     """
     with torch.random.fork_rng(devices=[]):
         return build_recipe(
-            recipe, DataSpec("table", (1,), "real", 2), latent_dim=1, hidden=(1,)
+            recipe, DataSpec("table", (1,), "real", 2), latent_dim=2, hidden=(1,)
         ).model

@@ -25,7 +25,7 @@ from isthmus.estimators.rows import TrainingRows, datum_shape, parts, source_of
 from isthmus.fitting import Split, fit
 from isthmus.metrics import r2
 from isthmus.model import LatentModel
-from isthmus.posteriors import ENCODE_MODES
+from isthmus.posteriors import ENCODE_MODES, code_shape, gives_integers
 from isthmus.training import ProgressBar
 
 Floats = NDArray[np.floating[Any]]
@@ -176,8 +176,12 @@ class LatentEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
                 f"The codes have {codes.shape[1]} columns and this model's have "
                 f"{self._n_features_out}: give what transform returned."
             )
+        posterior, mode = self.model_.posterior, self.encode_mode
+        whole = gives_integers(posterior, mode)
         return self._answer(
-            codes, self.model_.latent_shape, lambda model, z: model.decode(z).flatten(1)
+            codes,
+            code_shape(posterior, mode),
+            lambda model, z: model.decode(z.long() if whole else z).flatten(1),
         )
 
     def sample(
@@ -254,7 +258,7 @@ class LatentEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
     @property
     def _n_features_out(self) -> int:
         """The width of a code, which `get_feature_names_out` numbers."""
-        return math.prod(self.model_.latent_shape)
+        return math.prod(code_shape(self.model_.posterior, self.encode_mode))
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -18,6 +18,7 @@ from isthmus.data import Resident, Scaling
 from isthmus.evaluation.units import Floats, as_floats
 from isthmus.evidence import Evidence
 from isthmus.fitting import Run
+from isthmus.posteriors import DiscretePosterior
 
 # Draws of z per datum for the ELBO's distortion.
 ELBO_SAMPLES = 16
@@ -70,6 +71,8 @@ class Candidate:
         draw: (n, seed) -> n new data (n, *D).
         density: None where the model has none; `why_no_density` then says why.
         history: (n, 3) step, training loss and held-out loss; NaN where one was not read.
+        code_bits: What a code of integers costs, each as likely as any other; None where the code
+            is made of real numbers.
         notes: What was handled on the way.
     """
 
@@ -84,7 +87,15 @@ class Candidate:
     density: Density | None = None
     why_no_density: str = ""
     history: NDArray[np.float64] | None = None
+    code_bits: float | None = None
     notes: list[str] = field(default_factory=list)
+
+    @property
+    def code_bytes(self) -> int:
+        """Bytes of one code: its numbers as float32, or the bits of its integers."""
+        if self.code_bits is None:
+            return 4 * self.latent_dim
+        return math.ceil(self.code_bits / 8.0)
 
 
 def learned(run: Run, samples: int) -> Candidate:
@@ -139,6 +150,9 @@ def learned(run: Run, samples: int) -> Candidate:
         if dense
         else f"{run.recipe} has no density: its code is a point, not a distribution",
         history=curves(run),
+        code_bits=model.posterior.code_bits
+        if isinstance(model.posterior, DiscretePosterior)
+        else None,
         notes=list(run.notes),
     )
 

@@ -56,6 +56,7 @@ def compare(
     folder: str | Path | None = None,
     say: Callable[[str], None] = lambda _: None,
     watch: Watch = lambda _: (),
+    command: str = "",
     **settings: Any,
 ) -> Comparison:
     """Train models on data under one protocol and say which one they need.
@@ -76,6 +77,7 @@ def compare(
         folder: Where `metrics.json` and `arrays.npz` go; None writes nothing.
         say: Hears a line at every stage.
         watch: Title -> listeners of one training.
+        command: The line that a report gives to make the comparison again.
         **settings: Training settings for all learned models (`epochs`, `seed`, `threads`, ...).
 
     Returns:
@@ -122,7 +124,8 @@ def compare(
         spec=source.spec,
         results=results,
         findings=verdict(judged, pca_curve(stage), stage.question.units.countable),
-        protocol=_protocol(stage, main, seeds, samples, settings),
+        protocol=_protocol(stage, main, seeds, samples, settings)
+        | ({"command": command} if command else {}),
         notes=sorted({*source.notes, *stage.notes}),
         arrays=arrays,
         versions={

@@ -95,7 +95,7 @@ def measure(candidate: Candidate, question: Question) -> Answers:
     exact = {
         "seconds": candidate.seconds,
         "parameters": candidate.parameters,
-        "bytes": 4 * candidate.latent_dim,
+        "bytes": candidate.code_bytes,
     }
     answers.values.update({key: Estimate(float(value), math.nan) for key, value in exact.items()})
     if candidate.history is not None:
@@ -145,6 +145,10 @@ def _density(candidate: Candidate, question: Question, answers: Answers) -> None
     if density is None:
         for key in ("nll", "elbo", "rate", "distortion"):
             answers.why_missing[key] = candidate.why_no_density
+        if candidate.code_bits is not None:
+            # A point among equally likely codes: KL to the uniform prior, exactly.
+            del answers.why_missing["rate"]
+            answers.values["rate"] = Estimate(candidate.code_bits, math.nan)
         return
     x, cells = question.test[:DENSITY_ROWS], question.units.log_cells
     nll = cells - density.log_likelihood(x)

@@ -92,7 +92,9 @@ COLUMNS = (
     ),
     Column("seconds", "seconds", "s", -1, 1, "Wall-clock time of the training."),
     Column("parameters", "parameters", "", -1, 0, "Learned numbers."),
-    Column("bytes", "code", "bytes", -1, 0, "Bytes of one code stored as float32."),
+    Column(
+        "bytes", "code", "bytes", -1, 0, "Bytes of one code: float32 numbers, or integers as bits."
+    ),
 )
 
 

@@ -155,10 +155,11 @@ def _compress(main: Sequence[Judged], countable: bool) -> Finding | None:
     if ranking is None:
         return None
     best = ranking.best
+    stored = " as float32" if best.metrics["bytes"] == 4 * best.latent_dim else ""
     text = (
         f"{best.label} loses least at {best.latent_dim} dimensions: R² {best.metrics['r2']:.3f}"
-        f"{_error(best, 'r2', 3)}, {best.metrics['bytes']:.0f} bytes a code as "
-        f"float32{_next(ranking, 'r2', 3)}."
+        f"{_error(best, 'r2', 3)}, {best.metrics['bytes']:.0f} bytes a code{stored}"
+        f"{_next(ranking, 'r2', 3)}."
     )
     lossless = rank(main, "nll")
     if lossless is not None:

@@ -14,6 +14,7 @@ from isthmus.likelihoods.gaussian import (
 from isthmus.likelihoods.gaussian_optimal import OptimalGaussianLikelihood
 from isthmus.likelihoods.laplace import LaplaceLikelihood
 from isthmus.likelihoods.negative_binomial import NegativeBinomialLikelihood
+from isthmus.likelihoods.observed import ObservedLikelihood
 from isthmus.likelihoods.poisson import PoissonLikelihood
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "LaplaceLikelihood",
     "Likelihood",
     "NegativeBinomialLikelihood",
+    "ObservedLikelihood",
     "OptimalGaussianLikelihood",
     "PoissonLikelihood",
     "SharedGaussianLikelihood",

@@ -40,6 +40,9 @@ class Likelihood(Part, nn.Module, ABC):
     supports: ClassVar[tuple[str, ...]]
     """The words of `DataSpec.support` whose values this density covers."""
 
+    has_mean: bool = True
+    """False where a mean of its values says nothing, as of class indices."""
+
     def __init__(self, shape: Sequence[int]) -> None:
         super().__init__()
         self.shape = torch.Size(shape)

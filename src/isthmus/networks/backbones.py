@@ -49,6 +49,14 @@ def mlp(sizes: Sizes) -> tuple[Encoder, Decoder]:
     )
 
 
+@BACKBONES.register("selecting")
+def selecting(sizes: Sizes) -> tuple[Encoder, Decoder]:
+    """The datum itself before the code, fully connected layers after it: for a code made of some
+    of its elements.
+    """
+    return MLPEncoder(sizes.spec.shape, ()), mlp(sizes)[1]
+
+
 @BACKBONES.register("linear")
 def linear(sizes: Sizes) -> tuple[Encoder, Decoder]:
     """No hidden layer at all."""

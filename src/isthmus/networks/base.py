@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from typing import ClassVar
 
 from torch import Tensor, nn
 
@@ -27,7 +28,10 @@ class Encoder(Part, nn.Module, ABC):
 
     Attributes:
         features: H, the width of what comes out.
+        conditional: It reads the condition (B, C) beside x.
     """
+
+    conditional: ClassVar[bool] = False
 
     features: int
 
@@ -37,7 +41,13 @@ class Encoder(Part, nn.Module, ABC):
 
 
 class Decoder(Part, nn.Module, ABC):
-    """z -> the parameters of p(x|z)."""
+    """z -> the parameters of p(x|z).
+
+    Attributes:
+        conditional: It reads the condition (N, C) beside z.
+    """
+
+    conditional: ClassVar[bool] = False
 
     @abstractmethod
     def forward(self, z: Tensor) -> Tensor:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar, final
 
@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from isthmus.errors import OptionError
 from isthmus.evidence import Evidence
+from isthmus.likelihoods import Likelihood
 from isthmus.posteriors import Posterior
 from isthmus.priors import Prior
 from isthmus.registry import Part, Registry
@@ -77,12 +78,17 @@ class Objective(Part, Paced, ABC):
 
     Attributes:
         needs_density: The posterior must have a density.
+        needs_mean: The likelihood must have a mean.
+        comparable: Held-out losses of different times can be compared. Where a critic that moves
+            on sets their unit they cannot, and the last weights are kept for the best.
         requires: What else must hold, each a function that says what is wrong and what would do.
         weighted: The names of the terms that beta multiplies.
         critics: Further players by name; the training loop moves each by its own loss.
     """
 
     needs_density: ClassVar[bool] = True
+    needs_mean: ClassVar[bool] = False
+    comparable: ClassVar[bool] = True
     requires: ClassVar[tuple[Requirement, ...]] = ()
     weighted: ClassVar[tuple[str, ...]] = ()
 
@@ -99,8 +105,15 @@ class Objective(Part, Paced, ABC):
     def forward(self, evidence: Evidence) -> Loss:
         """The loss of a batch."""
 
-    def check(self, posterior: Posterior, prior: Prior) -> None:
-        """Refuse, before training, a posterior or prior that this objective cannot be asked of.
+    def check(
+        self, posterior: Posterior, prior: Prior, likelihood: Likelihood | None = None
+    ) -> None:
+        """Refuse, before training, the parts that this objective cannot be asked of.
+
+        Args:
+            posterior: Of the model.
+            prior: Of the model.
+            likelihood: Of the model; None where it is not known yet.
 
         Raises:
             OptionError: With the reason and the nearest choice that works.
@@ -111,6 +124,11 @@ class Objective(Part, Paced, ABC):
                 f"{type(posterior).__name__} has none: use the posterior 'diagonal', or the "
                 "objective 'reconstruction'."
             )
+        if self.needs_mean and likelihood is not None and not likelihood.has_mean:
+            raise OptionError(
+                f"The objective {type(self).__name__} compares the mean of p(x|z) with x, and the "
+                f"likelihood {type(likelihood).__name__} has none: use the objective 'elbo'."
+            )
         for refusal in self.requires:
             if reason := refusal(posterior, prior):
                 raise OptionError(reason)
@@ -120,6 +138,9 @@ class Objective(Part, Paced, ABC):
         evidence: Evidence,
         terms: dict[str, Tensor],
         critics: dict[str, Tensor] | None = None,
+        *,
+        weights: Mapping[str, float | Tensor] | None = None,
+        shown: dict[str, Tensor] | None = None,
     ) -> Loss:
         """The mean over data of the weighted sum of `terms` (B,) and of what the posterior asks.
 
@@ -127,8 +148,12 @@ class Objective(Part, Paced, ABC):
             evidence: Whose penalties join the terms, unweighted.
             terms: Named per-datum terms (B,).
             critics: What each critic minimises, by its name.
+            weights: Of terms by name, where it is neither 1 nor beta.
+            shown: Further per-datum terms (B,), for the history alone.
         """
         beta = self.scheduled(self.beta)
+        by_name = {**dict.fromkeys(self.weighted, beta), **(weights or {})}
         terms = {**terms, **evidence.penalties}
-        parts = [beta * term if name in self.weighted else term for name, term in terms.items()]
-        return Loss(sum(parts[1:], parts[0]).mean(), terms, critics or {})
+        parts = [by_name[name] * t if name in by_name else t for name, t in terms.items()]
+        total = sum(parts[1:], parts[0]).mean()
+        return Loss(total, {**terms, **(shown or {})}, critics or {})

@@ -33,9 +33,7 @@ class Elbo(Objective):
         super().__init__(samples, beta, corruption)
 
     def forward(self, evidence: Evidence) -> Loss:
-        return self.weigh(
-            evidence, {"distortion": evidence.distortion.mean(0), "rate": evidence.rate}
-        )
+        return self.weigh(evidence, {"distortion": evidence.mean_distortion, "rate": evidence.rate})
 
 
 @final
@@ -68,4 +66,4 @@ class FreeBits(Objective):
         if self.training:
             paid = evidence.rate_per_dimension.mean(0).clamp(min=self.nats).sum()
             rate = paid.expand_as(rate)
-        return self.weigh(evidence, {"distortion": evidence.distortion.mean(0), "rate": rate})
+        return self.weigh(evidence, {"distortion": evidence.mean_distortion, "rate": rate})

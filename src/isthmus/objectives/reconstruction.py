@@ -27,7 +27,7 @@ class Reconstruction(Objective):
         super().__init__(samples, 1.0, corruption)
 
     def forward(self, evidence: Evidence) -> Loss:
-        return self.weigh(evidence, {"distortion": evidence.distortion.mean(0)})
+        return self.weigh(evidence, {"distortion": evidence.mean_distortion})
 
 
 @OBJECTIVES.register("denoising")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import ClassVar
@@ -25,6 +26,11 @@ class Posterior(Part, nn.Module, ABC):
     Attributes:
         has_density: q can tell log q(z|x); point masses and quantised codes cannot.
         has_mode: q has a mode, so that `argmax` has an answer.
+        factorised: q's elements are independent given x, and q is an `EventDistribution`: it can be
+            taken apart by latent dimension.
+        has_probabilities: z is one-hot, wholly or in part, so that `softmax` has an answer.
+        joint_density: log q(z|x) is that of z and of what was drawn beside it: a weight of q's own
+            draws, and no function of z alone.
         latent_shape: The event shape Z.
         space: Where codes live: "real", "sphere", "ball", "simplex", "codes"; the prior's must be
             the same.
@@ -32,6 +38,9 @@ class Posterior(Part, nn.Module, ABC):
 
     has_density: ClassVar[bool]
     has_mode: ClassVar[bool]
+    has_probabilities: ClassVar[bool] = False
+    factorised: ClassVar[bool] = False
+    joint_density: ClassVar[bool] = False
     latent_shape: tuple[int, ...]
     space: str = "real"
 
@@ -67,10 +76,18 @@ class DiscretePosterior(Posterior, ABC):
     Attributes:
         code_shape: Of the integers of one datum.
         n_codes: How many values an integer has.
+        books: How many codebooks the integers along the last axis read from, one each; 1 where all
+            read the same.
     """
 
     code_shape: tuple[int, ...]
     n_codes: int
+    books: int = 1
+
+    @property
+    def code_bits(self) -> float:
+        """Bits of one datum's integers, exactly, where every value is as likely as any other."""
+        return math.prod(self.code_shape) * math.log2(self.n_codes)
 
     @abstractmethod
     def embed(self, indices: Tensor) -> Tensor:
@@ -88,6 +105,19 @@ def code(posterior: Posterior, q: Distribution, mode: str) -> Tensor:
     return chosen
 
 
+def gives_integers(posterior: Posterior, mode: str) -> bool:
+    """Whether codes that `mode` takes are the integers of a discrete posterior."""
+    asked = bool(ENCODE_MODES[mode].about.get("integers"))
+    return asked and isinstance(posterior, DiscretePosterior)
+
+
+def code_shape(posterior: Posterior, mode: str) -> tuple[int, ...]:
+    """The shape of one code that `mode` takes: Z, or that of a discrete posterior's integers."""
+    if isinstance(posterior, DiscretePosterior) and gives_integers(posterior, mode):
+        return posterior.code_shape
+    return posterior.latent_shape
+
+
 @ENCODE_MODES.register("mean")
 def mean(_: Posterior, q: Distribution) -> Tensor:
     """The posterior's mean: deterministic."""
@@ -100,7 +130,19 @@ def sample(_: Posterior, q: Distribution) -> Tensor:
     return q.sample()
 
 
-@ENCODE_MODES.register("argmax")
+@ENCODE_MODES.register("softmax")
+def softmax(posterior: Posterior, q: Distribution) -> Tensor:
+    """The probabilities of a categorical code, in place of its one-hot vectors: deterministic."""
+    if posterior.has_probabilities:
+        return q.mean
+    raise UnsupportedError(
+        "mode 'softmax' asks for the probabilities of a categorical code, and the posterior "
+        f"{type(posterior).__name__} has none: use mode='mean', or a recipe with categories "
+        "(categorical-vae, joint-vae)."
+    )
+
+
+@ENCODE_MODES.register("argmax", integers=True)
 def argmax(posterior: Posterior, q: Distribution) -> Tensor:
     """The posterior's mode: deterministic, integers of a discrete code; refused if it has none."""
     if posterior.has_mode:

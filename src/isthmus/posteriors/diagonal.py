@@ -9,11 +9,8 @@ from typing import final
 from torch import Tensor, nn
 
 from isthmus.distributions import DiagonalNormal
-from isthmus.maths import full_precision
 from isthmus.posteriors.base import POSTERIORS, Posterior
-
-# exp(.5 * 20) and exp(.5 * -30): wide enough for any code, narrow enough for float32.
-LOG_VARIANCE_RANGE = (-30.0, 20.0)
+from isthmus.posteriors.heads import location_scale
 
 
 @final
@@ -31,6 +28,7 @@ class DiagonalGaussian(Posterior):
 
     has_density = True
     has_mode = True
+    factorised = True
 
     def __init__(self, features: int, latent_shape: Sequence[int]) -> None:
         super().__init__()
@@ -38,8 +36,5 @@ class DiagonalGaussian(Posterior):
         self.head = nn.Linear(features, 2 * math.prod(self.latent_shape))
 
     def forward(self, h: Tensor) -> DiagonalNormal:
-        mean, log_variance = (
-            full_precision(self.head(h)).unflatten(-1, (2, *self.latent_shape)).unbind(1)
-        )
-        scale = log_variance.clamp(*LOG_VARIANCE_RANGE).mul(0.5).exp()
-        return DiagonalNormal(mean, scale, len(self.latent_shape))
+        loc, scale = location_scale(self.head(h), self.latent_shape)
+        return DiagonalNormal(loc, scale, len(self.latent_shape))

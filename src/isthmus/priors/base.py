@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from torch import Tensor, nn
 from torch.distributions import Distribution
 
+from isthmus.errors import OptionError
 from isthmus.registry import Part, Registry
 
 PRIORS = Registry("prior")
 
 Infer = Callable[[Tensor], Distribution]
 
+# The space of a prior that is made of the model's own posteriors: wherever they live.
+POSTERIORS_SPACE = "posterior"
+
 
 class Prior(Part, nn.Module, ABC):
     """p(z), possibly given a condition.
 
     Attributes:
-        space: Where codes live, as a posterior says it.
+        space: Where codes live, as a posterior says it; `POSTERIORS_SPACE` for a mean of the
+            model's own posteriors, which then need a density.
     """
 
     space: str = "real"
@@ -30,16 +35,59 @@ class Prior(Part, nn.Module, ABC):
 
         Args:
             condition: (B, ...) what the prior is conditioned on; most ignore it.
-            infer: The model's x -> q(z|x), for a prior made of posteriors at pseudo-inputs.
+            infer: The model's scaled x -> q(z|x), for a prior made of posteriors at
+                pseudo-inputs.
 
         Returns:
             A distribution with batch () or (B,).
         """
 
 
+class LeaveOneOutPrior(Prior, ABC):
+    """A prior made of training data, which must not vouch for themselves while they train it."""
+
+    @abstractmethod
+    def beside(
+        self, x: Tensor, condition: Tensor | None = None, infer: Infer | None = None
+    ) -> Distribution:
+        """What a training step on x reads in place of `forward`: for each datum, without itself.
+
+        Args:
+            x: (B, *D), scaled.
+            condition: As `forward` takes it.
+            infer: As `forward` takes it.
+
+        Returns:
+            A distribution with batch (B,).
+        """
+
+
 class FittedPrior(Prior, ABC):
-    """A density of codes that is fitted after training; the objective never reads it."""
+    """A density of codes that is fitted after training; the objective never reads it.
+
+    Its parameters take no part in the training before.
+
+    Attributes:
+        fitted_to: The encode mode of its codes: each training datum's "mean", a "sample" of
+            q(z|x), or the "argmax" of a discrete posterior.
+    """
+
+    fitted_to: str = "mean"
 
     @abstractmethod
     def fit(self, codes: Tensor) -> None:
         """Fit to codes (N, *Z)."""
+
+
+def one_axis(prior: str, latent_shape: Sequence[int]) -> int:
+    """The width Z of codes with one axis.
+
+    Raises:
+        OptionError: They have more.
+    """
+    if len(latent_shape) != 1:
+        raise OptionError(
+            f"The prior {prior!r} takes codes with one axis, not the shape {tuple(latent_shape)}: "
+            "use 'standard-normal' or 'mixture'."
+        )
+    return latent_shape[0]

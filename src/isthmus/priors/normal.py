@@ -10,8 +10,8 @@ from torch import Tensor
 from torch.distributions import MultivariateNormal
 
 from isthmus.distributions import DiagonalNormal
-from isthmus.errors import OptionError
-from isthmus.priors.base import PRIORS, FittedPrior, Infer, Prior
+from isthmus.priors.after import mode_of_codes
+from isthmus.priors.base import PRIORS, FittedPrior, Infer, Prior, one_axis
 
 
 @final
@@ -50,21 +50,21 @@ class FittedGaussian(FittedPrior):
         latent_shape: Z, one axis.
         ridge: Share of the mean variance that is added to the covariance's diagonal, so that a code
             with an idle dimension has a density.
+        fitted_to: "mean" or "sample" codes.
 
     Reference:
         Ghosh et al., From Variational to Deterministic Autoencoders, arXiv 1903.12436.
     """
 
-    def __init__(self, latent_shape: Sequence[int], ridge: float = 1e-6) -> None:
+    def __init__(
+        self, latent_shape: Sequence[int], ridge: float = 1e-6, fitted_to: str = "mean"
+    ) -> None:
         super().__init__()
-        if len(latent_shape) != 1:
-            raise OptionError(
-                "The prior 'fitted-gaussian' takes codes with one axis, not the shape "
-                f"{tuple(latent_shape)}."
-            )
+        width = one_axis("fitted-gaussian", latent_shape)
         self.ridge = ridge
-        self.register_buffer("mean", torch.zeros(*latent_shape))
-        self.register_buffer("factor", torch.eye(latent_shape[0]))
+        self.fitted_to = mode_of_codes(fitted_to)
+        self.register_buffer("mean", torch.zeros(width))
+        self.register_buffer("factor", torch.eye(width))
 
     def forward(
         self, condition: Tensor | None = None, infer: Infer | None = None

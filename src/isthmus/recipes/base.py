@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, replace
 from typing import Any, cast, final
 
 from isthmus.data.spec import DataSpec
 from isthmus.errors import OptionError
+from isthmus.likelihoods import ObservedLikelihood
 from isthmus.model import LatentModel
-from isthmus.networks import BACKBONES, Encoder, LogEncoder, Sizes
+from isthmus.networks import Sizes
 from isthmus.objectives import OBJECTIVES, Objective
-from isthmus.posteriors import POSTERIORS
+from isthmus.posteriors import POSTERIORS, DiscretePosterior
 from isthmus.priors import PRIORS
 from isthmus.recipes.meeting import meet
+from isthmus.recipes.networks import networks_for
 from isthmus.registry import RECIPES, Pick, did_you_mean
 
 
@@ -25,7 +27,7 @@ class Axes:
     """The options that every recipe takes.
 
     Args:
-        latent_dim: Z, the width of the strip.
+        latent_dim: Z, the width of the strip; 0 where a recipe takes it from the data's size.
         network: Encoder and decoder: auto, mlp, conv, residual, linear.
         hidden: Widths of the hidden layers, or of the stages of a convolutional network.
         activation: Activation of the hidden layers.
@@ -62,6 +64,9 @@ def recipe(
     family: str,
     argmax: bool = True,
     training: Mapping[str, Any] | None = None,
+    axes: Mapping[str, Any] | None = None,
+    condition: bool = False,
+    kinds: Collection[str] = (),
 ) -> Callable[[RecipeFunction], RecipeFunction]:
     """Register a function of (spec, axes, own keyword options) as a published model.
 
@@ -72,9 +77,14 @@ def recipe(
         family: The heading under which `isthmus recipes` lists it.
         argmax: Whether its posterior has a mode.
         training: Training settings that suit it better than the general defaults.
+        axes: Common options, likewise.
+        kinds: Of data that it is for; every kind where empty.
+        condition: Whether it takes only data with a condition.
     """
+    suited: dict[str, Any] = {"kinds": tuple(kinds)}
+    suited |= {"training": dict(training or {}), "axes": dict(axes or {})}
     return RECIPES.register(
-        name, paper=paper, year=year, family=family, argmax=argmax, training=dict(training or {})
+        name, paper=paper, year=year, family=family, argmax=argmax, condition=condition, **suited
     )
 
 
@@ -96,8 +106,9 @@ def build_recipe(name: str, spec: DataSpec, **options: Any) -> Built:
         if option not in known:
             raise OptionError(str(did_you_mean(f"option of recipe {name!r}:", option, known)))
     common = {field.name for field in dataclasses.fields(Axes)}
-    axes = Axes(**{k: v for k, v in options.items() if k in common})
-    if axes.latent_dim < 1:
+    suited = entry.about["axes"]
+    axes = Axes(**{**suited, **{k: v for k, v in options.items() if k in common}})
+    if axes.latent_dim < 1 and axes.latent_dim != suited.get("latent_dim"):
         raise OptionError(f"latent_dim must be at least 1, got {axes.latent_dim}.")
     built: Built = entry.factory(
         spec, axes, **{k: v for k, v in options.items() if k not in common}
@@ -109,7 +120,8 @@ def recipe_options(name: str) -> dict[str, Any]:
     """Every option of a recipe with its default, its own ones first."""
     parameters = list(inspect.signature(RECIPES[name].factory).parameters.values())
     own = {p.name: p.default for p in parameters[2:]}
-    return own | {field.name: field.default for field in dataclasses.fields(Axes)}
+    common = {field.name: field.default for field in dataclasses.fields(Axes)}
+    return own | common | RECIPES[name].about["axes"]
 
 
 def assemble(
@@ -119,12 +131,17 @@ def assemble(
     *,
     posterior: Pick = DIAGONAL,
     prior: Pick = STANDARD_NORMAL,
+    sampler: Pick | None = None,
     preferred: str | None = None,
+    grid: tuple[int, ...] = (),
+    reads: Collection[str] = (),
+    gaps: bool = False,
 ) -> Built:
     """Join the axes for data of this spec.
 
     Every pick is handed what its factory asks for by name: `features` (H), `latent_shape` (Z),
-    `shape` (D), `length` (the number of data).
+    `shape` (D), `length` (the number of data); a prior over a discrete posterior's integers also
+    `code_shape` and `n_codes`.
 
     Args:
         spec: What the data are.
@@ -132,45 +149,69 @@ def assemble(
         objective: What trains the model.
         posterior: Of the registry of posteriors.
         prior: Of the registry of priors.
+        sampler: Of the registry of priors: what is fitted to the codes after training, to draw
+            from in place of the prior.
         preferred: The likelihood that "auto" takes where it covers the data.
+        grid: The positions of the code, each of the common width; () is one vector.
+        reads: What reads the condition beside the prior: "encoder", "decoder", "objective".
+        gaps: Whether data with missing elements can be learned from: their encoder then reads
+            which are there, and the likelihood counts those alone.
 
     Raises:
         OptionError: The combination has no meaning; the message names the nearest that has.
     """
     meeting = meet(spec, axes.likelihood, preferred)
-    notes = list(meeting.notes)
+    notes = [*meeting.notes, *_of_condition(spec, reads or prior.name == "conditional", gaps)]
     if axes.latent_dim > spec.size:
         notes.append(
             f"The code has {axes.latent_dim} dimensions and a datum only {spec.size}: it "
             "squeezes nothing."
         )
-    latent_shape = (axes.latent_dim,)
+    latent_shape = (*grid, axes.latent_dim)
     output_shape = tuple(meeting.likelihood.parameter_shape())
     sizes = Sizes(spec, latent_shape, output_shape, axes.hidden, axes.activation)
-    encoder, decoder = BACKBONES[axes.network].factory(sizes)
+    encoder, decoder = networks_for(axes.network, sizes, reads)
     context = {
         "features": encoder.features,
         "latent_shape": latent_shape,
         "shape": spec.shape,
         "length": spec.length,
+        "condition_dim": spec.condition_dim,
     }
+    made = POSTERIORS.create_for(posterior, context)
+    if made.latent_shape != latent_shape:
+        # A code of its own shape, such as one-hot vectors: the decoder reads that.
+        context["latent_shape"] = made.latent_shape
+        again = replace(sizes, latent_shape=made.latent_shape)
+        _, decoder = networks_for(axes.network, again, reads)
+    if isinstance(made, DiscretePosterior):
+        context |= {"code_shape": made.code_shape, "n_codes": made.n_codes}
     model = LatentModel(
-        INPUTS.get(spec.support, _as_it_is)(encoder),
-        POSTERIORS.create_for(posterior, context),
+        encoder,
+        made,
         PRIORS.create_for(prior, context),
         decoder,
-        meeting.likelihood,
+        ObservedLikelihood(meeting.likelihood) if spec.missing else meeting.likelihood,
         meeting.scaling,
+        None if sampler is None else PRIORS.create_for(sampler, context),
     )
     if isinstance(objective, Pick):
         objective = cast(Objective, OBJECTIVES.create_for(objective, context))
-    objective.check(model.posterior, model.prior)
+    objective.check(model.posterior, model.prior, model.likelihood)
     return Built(model, objective, tuple(notes))
 
 
-def _as_it_is(encoder: Encoder) -> Encoder:
-    return encoder
+def _of_condition(spec: DataSpec, read: object, gaps: bool) -> list[str]:
+    """What is to be said of data with a condition or with gaps; gaps that nobody heeds are refused.
 
-
-# A support whose values the encoder reads on another scale.
-INPUTS: dict[str, Callable[[Encoder], Encoder]] = {"count": LogEncoder}
+    Raises:
+        OptionError: The data have missing elements and the recipe cannot learn from such.
+    """
+    if spec.missing and not gaps:
+        raise OptionError(
+            "These data have missing values and this recipe takes complete ones: use the recipe "
+            "'miwae-imputation', or fill them."
+        )
+    if spec.condition and not read:
+        return ["This recipe does not read the data's condition: cvae and ivae do."]
+    return []

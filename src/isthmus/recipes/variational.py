@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from isthmus.data.spec import DataSpec
-from isthmus.objectives import Elbo, FreeBits, Iwae, WarmUp
+from isthmus.objectives import Elbo, FreeBits, Iwae
 from isthmus.recipes.base import Axes, Built, assemble, recipe
+from isthmus.schedules import warm_up
 
 FAMILY = "variational"
 SHARE = 0.1
@@ -17,7 +18,7 @@ def vae(spec: DataSpec, axes: Axes, kl_warmup: float = SHARE) -> Built:
     Use it to generate, to score how likely a datum is, and for codes that fill the space smoothly.
     The rate's weight climbs to one over the first share `kl_warmup` of training.
     """
-    return assemble(spec, axes, Elbo(WarmUp(1.0, kl_warmup)))
+    return assemble(spec, axes, Elbo(warm_up(1.0, kl_warmup)))
 
 
 @recipe("sigma-vae", paper="2006.13202", year=2020, family=FAMILY)
@@ -28,7 +29,7 @@ def sigma_vae(spec: DataSpec, axes: Axes, kl_warmup: float = SHARE) -> Built:
     Use it for continuous data in place of tuning beta; evaluation reads the running scale, a
     proper density.
     """
-    return assemble(spec, axes, Elbo(WarmUp(1.0, kl_warmup)), preferred="gaussian-optimal")
+    return assemble(spec, axes, Elbo(warm_up(1.0, kl_warmup)), preferred="gaussian-optimal")
 
 
 @recipe("beta-vae", paper="Higgins et al., ICLR", year=2017, family=FAMILY)
@@ -38,7 +39,7 @@ def beta_vae(spec: DataSpec, axes: Axes, beta: float = 4.0, kl_warmup: float = S
     Use it to trade reconstruction for simple, separate dimensions; beta = 1 is the VAE. The
     likelihood reported is the model's own, without the weight.
     """
-    return assemble(spec, axes, Elbo(WarmUp(beta, kl_warmup)))
+    return assemble(spec, axes, Elbo(warm_up(beta, kl_warmup)))
 
 
 @recipe("free-bits", paper="1606.04934", year=2016, family=FAMILY)

@@ -52,9 +52,14 @@ class Position:
     finished: bool = False
     notes: tuple[str, ...] = ()
 
-    def improved_by(self, loss: float) -> bool:
-        """Take note of a held-out loss; whether it is the best so far."""
-        if loss < self.best:
+    def improved_by(self, loss: float, comparable: bool = True) -> bool:
+        """Take note of a held-out loss; whether it is the best so far.
+
+        Args:
+            loss: In nats per datum.
+            comparable: With those before it; else the latest is the best.
+        """
+        if loss < self.best or not comparable:
             self.best, self.best_step, self.waited = loss, self.step, 0
             return True
         self.waited += 1

@@ -19,7 +19,8 @@ class Listener(ABC):
     """Hears a record at every reading of the loss and at every evaluation.
 
     A record holds `step`, `epoch`, `progress` in [0, 1], `seconds`, and either `train/...` or
-    `validation/...` values in nats per datum.
+    `validation/...` values in nats per datum; the usage and perplexity of integer codes are pure
+    numbers.
     """
 
     @abstractmethod

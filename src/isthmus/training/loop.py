@@ -16,11 +16,12 @@ from torch import Tensor, nn
 from isthmus.data import Batch, DataDriven, Source, place
 from isthmus.model import LatentModel
 from isthmus.objectives import Loss, Objective
-from isthmus.priors import FittedPrior
 from isthmus.schedules import Paced
 from isthmus.training.best import Best
 from isthmus.training.checkpoints import Checkpoint, Position
 from isthmus.training.clock import Clock
+from isthmus.training.codes import code_figures
+from isthmus.training.densities import fit_waiting
 from isthmus.training.devices import (
     Processes,
     autocast,
@@ -38,8 +39,6 @@ from isthmus.training.threads import Choice, Pace, choose_threads, threads
 
 # Held-out data are judged with the same noise every time: the bound moves with the model alone.
 EVALUATION_SEED = 20_131
-# Codes that a density fitted after training is fitted to, at most.
-FITTED_CODES = 50_000
 
 
 @final
@@ -114,7 +113,7 @@ def train(
             position = checkpoint.read()
             best.reread(folder)
         else:
-            position.notes = tuple(_look(model, objective, training))
+            position.notes = tuple(look(model, objective, training))
             best.keep()
         precision = autocast(settings, device)
         training, validation = place(training, device), place(validation, device)
@@ -157,9 +156,11 @@ def train(
                     audience.hear(clock.record("train", means))
                     if clock.evaluates():
                         held_out = evaluate(step, validation, settings.batch_size, precision)
+                        held_out |= code_figures(model, validation, settings.batch_size)
                         _check_held_out(held_out, position, folder)
                         audience.hear(clock.record("validation", held_out))
-                        if position.improved_by(group.agree(held_out["loss"])):
+                        agreed = group.agree(held_out["loss"])
+                        if position.improved_by(agreed, objective.comparable):
                             best.keep()
                 # Several processes can only stop together, where they all read.
                 stop = (read or group.count == 1) and group.agree(interruption.wanted)
@@ -174,7 +175,7 @@ def train(
 
             if not position.finished:
                 best.restore()
-                _fit_prior(model, training, settings.seed)
+                fit_waiting(model, training, settings.seed)
                 best.keep()
                 position.finished = True
                 checkpoint.write(position)
@@ -242,7 +243,7 @@ def _given(batch: Batch) -> tuple[Tensor, ...]:
     return (batch.x,) if batch.condition is None else (batch.x, batch.condition)
 
 
-def _look(model: LatentModel, objective: Objective, training: Source) -> list[str]:
+def look(model: LatentModel, objective: Objective, training: Source) -> list[str]:
     """Let the parts that want to see the training data see them, the scaling first."""
     notes = model.scaling.fit(training)
     for part in (*model.modules(), *objective.modules()):
@@ -272,23 +273,6 @@ def _threads(
 
     size = sum(p.numel() for p in step.parameters())
     return choose_threads(step, take, (size, tuple(given[0].shape), settings.precision))
-
-
-@torch.no_grad()
-def _fit_prior(model: LatentModel, training: Source, seed: int) -> None:
-    """Fit a prior that waits for the codes of the trained model."""
-    if not isinstance(model.prior, FittedPrior):
-        return
-    device = next(model.parameters()).device
-    # Some of many data are drawn at random: their stored order may be by class.
-    few = len(training) <= FITTED_CODES
-    batches = training.chunks(1024) if few else training.epoch(1024, seed=seed, epoch=0)
-    codes: list[Tensor] = []
-    for batch in batches:
-        codes.append(model.encode(batch.x.to(device)))
-        if sum(map(len, codes)) >= FITTED_CODES:
-            break
-    model.prior.fit(torch.cat(codes))
 
 
 def _check_held_out(held_out: dict[str, float], position: Position, folder: Path | None) -> None:

@@ -12,8 +12,6 @@ from isthmus.errors import TrainingError
 from isthmus.objectives import Loss
 from isthmus.training.devices import Processes
 
-# Rows at first; the table grows to the interval between two readings.
-ROWS = 64
 ADVICE = "Lower lr, set clip=1, or look for extreme values in the data."
 
 
@@ -28,7 +26,7 @@ def named_means(loss: Loss) -> dict[str, Tensor]:
 
 @final
 class Meter:
-    """A table on the device of the losses since the last reading.
+    """The losses since the last reading, kept on the device as they came.
 
     Args:
         group: The processes whose losses are averaged when they are read.
@@ -37,23 +35,28 @@ class Meter:
     def __init__(self, group: Processes) -> None:
         self._group = group
         self._names: list[str] = []
-        self._table = torch.empty(0)
-        self._filled = 0
+        self._rows: list[list[Tensor]] = []
         self._restored = torch.empty(0)
 
     def add(self, loss: Loss) -> None:
-        """Take a step's losses; nothing is read."""
-        means = named_means(loss)
+        """Take a step's losses; nothing is computed on a CPU, and nothing read anywhere."""
         if not self._names:
-            self._start(list(means), loss.total)
-        elif self._filled == len(self._table):
-            self._table = torch.cat([self._table, torch.empty_like(self._table)])
-        torch.stack(list(means.values()), out=self._table[self._filled])
-        self._filled += 1
+            self._names = ["loss", *loss.terms, *loss.critics]
+        values = (loss.total, *loss.terms.values(), *loss.critics.values())
+        if loss.total.is_cuda:
+            # A captured graph writes its outputs to the same place at every step.
+            self._rows.append([value.detach().mean() for value in values])
+        else:
+            self._rows.append([value.detach() for value in values])
 
     def unread(self) -> Tensor:
-        """The rows since the last reading, for a checkpoint."""
-        return self._table[: self._filled] if self._names else self._restored
+        """The means since the last reading, (steps, names), for a checkpoint."""
+        if not self._rows:
+            return self._restored
+        columns = [torch.stack(column) for column in zip(*self._rows, strict=True)]
+        means = [column.flatten(1).mean(1) if column.ndim > 1 else column for column in columns]
+        table = torch.stack([mean.to(_widest(means)) for mean in means], 1)
+        return torch.cat([self._restored.to(table), table]) if len(self._restored) else table
 
     def restore(self, rows: Tensor) -> None:
         """Go on from the rows of a checkpoint."""
@@ -69,9 +72,7 @@ class Meter:
         Raises:
             TrainingError: A loss was NaN or infinite; step and term are named.
         """
-        if not self._filled:
-            return self._table[:0]
-        table = self._group.mean(self._table[: self._filled].clone()).cpu()
+        table = self._group.mean(self.unread().clone()).cpu()
         bad = (~torch.isfinite(table)).nonzero()
         if len(bad):
             row = int(bad[0, 0])
@@ -85,16 +86,12 @@ class Meter:
     def read(self, step: int, rescue: str) -> dict[str, float]:
         """The means since the last reading, by name; the arguments and the error are `check`'s."""
         table = self.check(step, rescue)
-        self._filled = 0
+        self._rows, self._restored = [], torch.empty(0)
         return dict(zip(self._names, table.mean(0).tolist(), strict=True)) if len(table) else {}
 
-    def _start(self, names: list[str], like: Tensor) -> None:
-        self._names = names
-        dtype = torch.promote_types(like.dtype, torch.float32)
-        self._table = torch.empty(ROWS, len(names), dtype=dtype, device=like.device)
-        self._filled = len(self._restored)
-        if self._filled:
-            self._table = torch.cat([self._restored.to(self._table), self._table])
+
+def _widest(values: list[Tensor]) -> torch.dtype:
+    return torch.float64 if any(v.dtype == torch.float64 for v in values) else torch.float32
 
 
 def broken(term: str, value: float, step: int, rescue: str) -> TrainingError:

@@ -1,0 +1,108 @@
+"""Missing elements filled in by what a model makes of the observed ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+from torch.distributions import Distribution
+
+from isthmus.conditions import parts
+from isthmus.errors import OptionError, UnsupportedError
+from isthmus.model import LatentModel
+from isthmus.registry import Registry
+
+IMPUTE_MODES = Registry("impute mode")
+
+# (p(x|z) with batch (S, B), weights (S, B) that sum to 1 over S) -> (B, *D).
+Filler = Callable[[Distribution, Tensor], Tensor]
+
+
+def impute(
+    model: LatentModel,
+    x: Tensor,
+    samples: int = 1000,
+    mode: str = "mean",
+    *,
+    chunk: int = 100,
+    condition: Tensor | None = None,
+) -> Tensor:
+    """Data with their gaps filled in; what was observed stays as it is.
+
+    By self-normalised importance sampling: with z_k ~ q(z|x_observed) and weights
+    w_k ∝ p(x_observed, z_k) / q(z_k|x_observed), "mean" fills in Σ_k w_k E[x|z_k], which tends to
+    E[x_missing|x_observed] as `samples` grow, and "sample" draws x from p(x|z_k) for one k drawn by
+    its weight.
+
+    Args:
+        model: Of a recipe such as miwae-imputation.
+        x: (N, *D) in the data's units, NaN where an element is missing.
+        samples: Importance samples for each datum.
+        mode: "mean" or "sample".
+        chunk: Data in one pass.
+        condition: (N, C), for a conditional model.
+
+    Returns:
+        (N, *D) without gaps.
+
+    Raises:
+        OptionError: Not even one sample was asked for.
+        UnsupportedError: The model has no density of codes, or cannot read gaps.
+
+    Reference:
+        Mattei & Frellsen, MIWAE: Deep Generative Modelling and Imputation of Incomplete Data
+        Sets, arXiv 1812.02633, section 3.
+    """
+    fill = IMPUTE_MODES[mode].factory
+    if samples < 1:
+        raise OptionError(f"To impute takes at least one importance sample, got {samples}.")
+    if not model.posterior.has_density:
+        raise UnsupportedError(
+            f"To impute takes a posterior with a density, and {type(model.posterior).__name__} has "
+            "none: use the recipe miwae-imputation."
+        )
+    training = model.training
+    model.eval()
+    try:
+        with torch.no_grad():
+            done = [
+                _impute_part(model, part, samples, fill, given)
+                for part, given in parts(x, condition, chunk)
+            ]
+    finally:
+        model.train(training)
+    return torch.cat(done)
+
+
+def _impute_part(
+    model: LatentModel, x: Tensor, samples: int, fill: Filler, condition: Tensor | None
+) -> Tensor:
+    u = model.scaling(x)
+    q = model.infer(u, condition)
+    z = q.sample(torch.Size((samples,)))
+    px = model.generate(z, condition)
+    prior = model.prior(condition, model.infer)
+    log_weights = px.log_prob(u) + prior.log_prob(z) - q.log_prob(z)
+    if bool(log_weights.isnan().any()):
+        raise UnsupportedError(
+            "This model cannot read gaps (NaN): train the recipe miwae-imputation on data with "
+            "gaps."
+        )
+    filled = model.scaling.inverse(fill(px, log_weights.softmax(0)))
+    return torch.where(torch.isnan(x), filled, x)
+
+
+@IMPUTE_MODES.register("mean")
+def _mean(px: Distribution, weights: Tensor) -> Tensor:
+    """The weighted mean of the means (S, B, *D)."""
+    means = px.mean
+    return (means * weights.reshape(*weights.shape, *[1] * (means.dim() - 2))).sum(0)
+
+
+@IMPUTE_MODES.register("sample")
+def _sample(px: Distribution, weights: Tensor) -> Tensor:
+    """A draw from p(x|z) at one of the z, drawn by its weight."""
+    drawn = px.sample()
+    chosen = torch.multinomial(weights.T, 1)[:, 0]
+    return drawn[chosen, torch.arange(drawn.shape[1], device=drawn.device)]

@@ -1,0 +1,58 @@
+"""The encoder and decoder of a recipe: the network asked for, and what its data wrap around it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import replace
+
+from isthmus.networks import (
+    BACKBONES,
+    ConditionedDecoder,
+    ConditionedEncoder,
+    Decoder,
+    Encoder,
+    LogEncoder,
+    MaskedEncoder,
+    Sizes,
+)
+from isthmus.networks.conditioned import conditioned_shape
+
+# What may read the condition, as a recipe says it.
+ENCODER, DECODER = "encoder", "decoder"
+
+
+def networks_for(
+    network: str, sizes: Sizes, reads: Collection[str] = ()
+) -> tuple[Encoder, Decoder]:
+    """Encoder and decoder by the name of their kind.
+
+    Args:
+        network: As the option `network` calls it.
+        sizes: What they are built for; where data have gaps the encoder also reads where.
+        reads: Which of "encoder" and "decoder" read the condition.
+
+    Raises:
+        OptionError: One reads a condition and the data have none.
+    """
+    spec, width = sizes.spec, sizes.spec.condition_dim
+    if spec.missing:
+        sizes = replace(sizes, spec=replace(spec, shape=(2 * spec.shape[0], *spec.shape[1:])))
+    if DECODER in reads:
+        sizes = replace(sizes, latent_shape=conditioned_shape(sizes.latent_shape, width))
+    encoder, decoder = BACKBONES[network].factory(sizes)
+    encoder = INPUTS.get(spec.support, _as_it_is)(encoder)
+    if spec.missing:
+        encoder = MaskedEncoder(encoder)
+    if ENCODER in reads:
+        encoder = ConditionedEncoder(encoder, width, sizes.activation)
+    if DECODER in reads:
+        decoder = ConditionedDecoder(decoder, width)
+    return encoder, decoder
+
+
+def _as_it_is(encoder: Encoder) -> Encoder:
+    return encoder
+
+
+# A support whose values the encoder reads on another scale.
+INPUTS: dict[str, Callable[[Encoder], Encoder]] = {"count": LogEncoder}

@@ -1,0 +1,90 @@
+"""Conditional models on the command line: fit, sample, decode, reconstruct, score."""
+
+import csv
+
+import numpy as np
+import pytest
+import torch
+from click.testing import CliRunner
+
+from isthmus.cli.main import cli
+from isthmus.fitting import Run
+
+QUICK = ("--threads", "1", "--epochs", "1", "--device", "cpu", "--hidden", "16")
+
+
+@pytest.fixture(scope="module")
+def conditional_run(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("runs") / "cvae"
+    arguments = ["fit", "digits", "--recipe", "cvae", "--condition", "label", "-o", str(folder)]
+    result = CliRunner().invoke(cli, [*arguments, "--latent-dim", "3", *QUICK])
+    assert result.exit_code == 0, result.output
+    assert (folder / "report.html").exists()
+    return folder
+
+
+def test_samples_of_a_class_are_the_model_s(conditional_run, isthmus, tmp_path):
+    isthmus("sample", conditional_run, "--condition", 3, "-n", 5, "-o", tmp_path / "x.npy")
+    model = Run.read(conditional_run).model
+    torch.manual_seed(0)
+    expected = model.sample(5, condition=torch.eye(10)[3])
+    np.testing.assert_array_equal(np.load(tmp_path / "x.npy"), expected.numpy())
+
+
+def test_codes_and_data_under_their_own_condition_and_another(conditional_run, isthmus, tmp_path):
+    isthmus("encode", conditional_run, "digits", "-o", tmp_path / "z.npy")
+    for name, *condition in (("own",), ("other", "--condition", "label=7")):
+        isthmus(
+            "reconstruct", conditional_run, "digits", *condition, "-o", tmp_path / f"{name}.npy"
+        )
+    isthmus(
+        *("decode", conditional_run, tmp_path / "z.npy", "--condition", "7"),
+        *("-o", tmp_path / "seven.npy"),
+    )
+    own, other, seven = (np.load(tmp_path / f"{n}.npy") for n in ("own", "other", "seven"))
+    np.testing.assert_array_equal(other, seven)
+    assert np.abs(own - other).max() > 0.01
+    said = isthmus("score", conditional_run, "digits", "--samples", 2, "-o", tmp_path / "s.npy")
+    assert "mean log p(x)" in said.stdout
+
+
+def test_what_is_wrong_is_said(conditional_run, digits_run, refused, tmp_path):
+    said = refused("sample", conditional_run, "-o", tmp_path / "x.npy").stderr
+    assert "conditioned on label (0, 1, 2" in said
+    said = refused("sample", conditional_run, "--condition", "x", "-o", tmp_path / "x.npy").stderr
+    assert "Unknown value of label" in said
+    said = refused("sample", digits_run, "--condition", "3", "-o", tmp_path / "x.npy").stderr
+    assert "not conditioned on anything" in said
+    said = refused("fit", "digits", "--recipe", "cvae", "-o", tmp_path / "run").stderr
+    assert "--condition" in said
+
+
+def test_a_table_conditioned_on_columns(isthmus, tmp_path):
+    rng = np.random.default_rng(0)
+    path = tmp_path / "t.csv"
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["a", "age", "b", "sex"])
+        writer.writerows([*rng.normal(size=3), "fm"[i % 2]] for i in range(40))
+    run = tmp_path / "run"
+    isthmus("fit", path, "--recipe", "cvae", "--condition", "age,sex", *QUICK, "-o", run)
+    assert [c.name for c in Run.read(run).spec.columns] == ["a", "b"]
+    isthmus("sample", run, "--condition", "age=0.5,sex=m", "-n", 4, "-o", tmp_path / "x.csv")
+    assert (tmp_path / "x.csv").read_text().startswith("a,b\n")
+    isthmus("reconstruct", run, path, "-o", tmp_path / "again.csv")
+
+
+def test_a_table_with_gaps_is_learned_from_and_read_again(isthmus, refused, tmp_path):
+    rng = np.random.default_rng(0)
+    path = tmp_path / "t.csv"
+    rows = rng.normal(size=(40, 3))
+    text = [",".join("" if rng.random() < 0.2 else f"{v:.4f}" for v in row) for row in rows]
+    path.write_text("a,b,c\n" + "\n".join(text) + "\n")
+    run = tmp_path / "run"
+    options = ("--recipe", "miwae-imputation", *QUICK, "-o", run)
+    assert "missing" in refused("fit", path, *options).stderr
+    isthmus("fit", path, "--missing", *options)
+    isthmus("encode", run, path, "-o", tmp_path / "z.npy")
+    isthmus("score", run, path, "--samples", 5, "-o", tmp_path / "s.npy")
+    assert np.isfinite(np.load(tmp_path / "z.npy")).all()
+    assert np.isfinite(np.load(tmp_path / "s.npy")).all()

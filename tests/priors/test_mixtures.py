@@ -1,0 +1,251 @@
+"""Mixture priors against torch's mixtures, naive loops and quadrature."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from scipy import stats
+from torch.distributions import (
+    Categorical,
+    Independent,
+    MixtureSameFamily,
+    Normal,
+    kl_divergence,
+)
+
+from isthmus.data import Scaling, load
+from isthmus.distributions import DiagonalNormal, EqualMixture, NormalMixture
+from isthmus.errors import OptionError
+from isthmus.likelihoods import GaussianLikelihood
+from isthmus.model import LatentModel
+from isthmus.networks import MLPDecoder, MLPEncoder
+from isthmus.objectives import Vade
+from isthmus.posteriors import Deterministic, DiagonalGaussian
+from isthmus.priors import ExemplarPrior, MixturePrior, Prior, StandardNormal, VampPrior
+
+pytestmark = pytest.mark.usefixtures("float64")
+
+
+def mixture(components=5, shape=(3,)):
+    logits = torch.randn(components)
+    loc, scale = 2.0 * torch.randn(components, *shape), 0.05 + torch.rand(components, *shape)
+    theirs = MixtureSameFamily(
+        Categorical(logits=logits), Independent(Normal(loc, scale), len(shape))
+    )
+    return NormalMixture(logits, loc, scale), theirs
+
+
+def model_with(prior: Prior, posterior=DiagonalGaussian, size: int = 4, latent: int = 2):
+    encoder = MLPEncoder((size,), (8,))
+    likelihood = GaussianLikelihood((size,))
+    return LatentModel(
+        encoder,
+        posterior(encoder.features, (latent,)),
+        prior,
+        MLPDecoder((latent,), likelihood.parameter_shape(), (8,)),
+        likelihood,
+        Scaling((size,), "column"),
+    )
+
+
+@pytest.mark.parametrize("shape", [(3,), (2, 2)])
+def test_the_density_and_its_moments_are_those_of_torch_s_mixture(shape):
+    ours, theirs = mixture(shape=shape)
+    z = torch.randn(4, 6, *shape)
+    torch.testing.assert_close(ours.log_prob(z), theirs.log_prob(z))
+    torch.testing.assert_close(ours.mean, theirs.mean)
+    torch.testing.assert_close(ours.variance, theirs.variance)
+    joint = theirs.mixture_distribution.logits + theirs.component_distribution.log_prob(
+        z.unsqueeze(2)
+    )
+    torch.testing.assert_close(ours.responsibilities(z), joint.softmax(-1))
+
+
+def test_single_precision_loses_nothing_on_narrow_components():
+    loc = 3.0 + torch.randn(4, 2)
+    scale = torch.full((4, 2), 1e-3)
+    z = loc.float() + 1e-3 * torch.randn(4, 2).float()
+    single = NormalMixture(torch.zeros(4).float(), loc.float(), scale.float())
+    reference = NormalMixture(torch.zeros(4), loc.float().double(), scale.float().double())
+    torch.testing.assert_close(
+        single.log_prob(z).double(), reference.log_prob(z.double()), atol=1e-4, rtol=1e-5
+    )
+    with torch.autocast("cpu", torch.bfloat16):
+        torch.testing.assert_close(
+            single.log_prob(z).double(), reference.log_prob(z.double()), atol=1e-4, rtol=1e-5
+        )
+
+
+def test_draws_follow_the_density():
+    ours, theirs = mixture(components=3, shape=(2,))
+    drawn = ours.sample((40_000,))
+    torch.testing.assert_close(drawn.mean(0), theirs.mean, atol=0.05, rtol=0)
+    torch.testing.assert_close(drawn.var(0), theirs.variance, atol=0.1, rtol=0.03)
+    weights = ours.log_weights.exp()
+
+    def cdf(t):
+        at = torch.as_tensor(t)[:, None]
+        return (weights * Normal(ours.loc[:, 0], ours.scale[:, 0]).cdf(at)).sum(-1).numpy()
+
+    assert stats.kstest(drawn[:4000, 0].numpy(), cdf).pvalue > 1e-3
+
+
+def test_weights_by_datum_are_mixtures_by_datum():
+    ours, _ = mixture()
+    logits = torch.randn(6, 5)
+    z = torch.randn(4, 6, 3)
+    among = NormalMixture(logits, ours.loc, ours.scale)
+    assert among.batch_shape == (6,)
+    for i in range(6):
+        one = NormalMixture(logits[i], ours.loc, ours.scale)
+        torch.testing.assert_close(among.log_prob(z)[:, i], one.log_prob(z[:, i]))
+    assert among.sample((2,)).shape == (2, 6, 3)
+
+
+def test_a_mixture_of_any_components_agrees_with_that_of_normals():
+    normals, _ = mixture()
+    equal = NormalMixture(torch.zeros(5), normals.loc, normals.scale)
+    ours = EqualMixture(DiagonalNormal(normals.loc, normals.scale))
+    z = torch.randn(4, 6, 3)
+    torch.testing.assert_close(ours.log_prob(z), equal.log_prob(z))
+    drawn = ours.sample((200, 200)).flatten(0, 1)
+    torch.testing.assert_close(drawn.mean(0), equal.mean, atol=0.05, rtol=0)
+    torch.testing.assert_close(drawn.var(0), equal.variance, atol=0.1, rtol=0.03)
+    # Draws do not depend on one another.
+    one, other = drawn[:-1, 0], drawn[1:, 0]
+    assert abs(stats.pearsonr(one.numpy(), other.numpy())[0]) < 0.02
+
+
+def test_the_mixture_prior_starts_with_the_moments_of_the_standard_normal():
+    p = MixturePrior((2,), components=4000)()
+    torch.testing.assert_close(p.mean, torch.zeros(2), atol=0.06, rtol=0)
+    torch.testing.assert_close(p.variance, torch.ones(2), atol=0.06, rtol=0)
+    for wrong in ({"components": 0}, {"spread": 1.0}):
+        with pytest.raises(OptionError, match="'mixture' needs"):
+            MixturePrior((2,), **wrong)
+
+
+def test_vade_s_rate_is_the_minimum_over_clusters_and_bounds_the_kl():
+    prior = MixturePrior((1,), components=3)
+    model = model_with(prior, latent=1)
+    evidence = model.evidence(torch.randn(5, 4), samples=2)
+    rate = Vade()(evidence).terms["rate"]
+    p, q = evidence.p, evidence.q
+    components = Normal(p.loc[:, 0], p.scale[:, 0])
+    kl = kl_divergence(Normal(q.loc, q.scale), components)  # (5, 3)
+
+    def cost(gamma):
+        return (gamma * (kl + gamma.log() - p.log_weights)).sum(-1)
+
+    best = prior.clusters(q)
+    torch.testing.assert_close(cost(best), rate)
+    for _ in range(20):
+        assert (cost((best.log() + torch.randn_like(best)).softmax(-1)) >= rate).all()
+    # The KL itself, by quadrature.
+    z = torch.linspace(-30, 30, 200_001)[:, None, None]
+    integrand = q.log_prob(z).exp() * (q.log_prob(z) - p.log_prob(z))
+    exact = torch.trapezoid(integrand, z[:, 0, 0], dim=0)
+    assert (rate > exact - 1e-9).all()
+    with pytest.raises(OptionError, match="'mixture'"):
+        Vade().check(model.posterior, StandardNormal((1,)), model.likelihood)
+
+
+def test_the_vamp_prior_is_the_mean_of_the_posteriors_at_its_pseudo_inputs():
+    source = load(torch.randn(60, 4).numpy() * 3.0 + 1.0)
+    prior = VampPrior((4,), components=7)
+    model = model_with(prior)
+    model.scaling.fit(source)
+    prior.see(source, model.scaling)
+    p = model.evidence(next(source.chunks(5)).x).p
+    z = torch.randn(3, 5, 2)
+    total = torch.zeros(3, 5)
+    for u in prior.pseudo_inputs:
+        total += model.infer(u[None]).log_prob(z).exp() / 7
+    torch.testing.assert_close(p.log_prob(z), total.log())
+    # They start as data, scaled, and stay within their range.
+    scaled = model.scaling(next(source.chunks(60)).x).to(z)
+    assert all((scaled - u).abs().amax(1).min() < 1e-6 for u in prior.pseudo_inputs)
+    with torch.no_grad():
+        prior.pseudo_inputs += 100.0
+    at_most = model.infer(torch.full((7, 4), scaled.max().item()))
+    torch.testing.assert_close(model.evidence(z[0].new_zeros(5, 4)).p.loc, at_most.loc)
+
+
+def test_the_vamp_prior_s_gradient_reaches_encoder_and_pseudo_inputs():
+    prior = VampPrior((4,), components=3, start="noise")
+    model = model_with(prior)
+    z = torch.randn(1, 6, 2)
+
+    model.evidence(torch.randn(6, 4)).p.log_prob(z).sum().backward()
+    u = prior.pseudo_inputs.detach().clone().requires_grad_()
+    (expected,) = torch.autograd.grad(_naive(model, z, u), u)
+    torch.testing.assert_close(prior.pseudo_inputs.grad, expected)
+
+
+def _naive(model, z, u):
+    q = [model.infer(one[None]).log_prob(z) for one in u]
+    return (torch.stack(q).logsumexp(0) - math.log(len(u))).sum()
+
+
+def test_more_pseudo_inputs_than_data_are_said():
+    source = load(torch.randn(6, 4).numpy())
+    prior = VampPrior((4,), components=20)
+    (note,) = prior.see(source, lambda x: x)
+    assert "20 pseudo-inputs" in note
+    assert len(prior.pseudo_inputs.unique(dim=0)) == 20
+
+
+def test_a_vamp_prior_needs_a_posterior_with_a_density():
+    with pytest.raises(OptionError, match="posterior 'diagonal'"):
+        model_with(VampPrior((4,), 3), Deterministic)
+
+
+def exemplar_model(rows=12, **options):
+    x = torch.randn(rows, 4)
+    source = load(x.numpy())
+    prior = ExemplarPrior((4,), rows, **options)
+    model = model_with(prior)
+    model.scaling.fit(source)
+    prior.see(source, model.scaling)
+    return model, next(source.chunks(rows)).x
+
+
+def test_the_exemplar_prior_leaves_each_datum_out_while_training():
+    model, x = exemplar_model()
+    sigma = model.prior.log_scale.exp()
+    means = model.infer(model.scaling(x)).mean
+    z = torch.randn(3, 5, 2)
+    inside, fresh = x[:4], torch.randn(1, 4, dtype=x.dtype)
+    p = model.train().evidence(torch.cat([inside, fresh])).p
+    for i in range(5):
+        others = [m for j, m in enumerate(means) if j != i or i == 4]
+        each = [Normal(m, sigma).log_prob(z[:, i]).sum(-1) for m in others]
+        naive = torch.stack(each).logsumexp(0) - math.log(len(others))
+        torch.testing.assert_close(p.log_prob(z)[:, i], naive, atol=1e-6, rtol=1e-6)
+    whole = model.eval().evidence(inside).p.log_prob(z[:, :4])
+    each = Normal(means, sigma).log_prob(z[:, :4, None]).sum(-1)
+    torch.testing.assert_close(whole, each.logsumexp(-1) - math.log(12), atol=1e-6, rtol=1e-6)
+
+
+def test_a_training_step_takes_a_random_subset_of_the_exemplars():
+    model, x = exemplar_model(subset=5)
+    p = model.train().evidence(x).p
+    assert p.loc.shape == (5, 2)
+    # Twelve data, five of them exemplars of this step: those five lack one each.
+    left = p.logits.isneginf().sum(-1)
+    assert sorted(left.tolist()) == [0] * 7 + [1] * 5
+    again = model.evidence(x).p
+    assert not again.loc.equal(p.loc)
+
+
+def test_exemplars_fewer_than_there_is_room_for():
+    source = load(torch.randn(9, 4).numpy())
+    prior = ExemplarPrior((4,), 12)
+    model = model_with(prior)
+    prior.see(source, model.scaling)
+    p = model.eval().evidence(torch.randn(2, 4)).p
+    assert p.log_weights.exp().gt(0).sum() == 9
+    with pytest.raises(OptionError, match="'vamp'"):
+        ExemplarPrior((4,), 1)
