@@ -13,6 +13,7 @@ from isthmus.distributions.hamiltonian import HamiltonianDistribution
 from isthmus.distributions.joint import ContinuousOneHot
 from isthmus.distributions.joint_normal import FullNormal, JointNormal, LowRankNormal
 from isthmus.distributions.laplace import DiagonalLaplace
+from isthmus.distributions.location_scale import LocationScale
 from isthmus.distributions.mixture import EqualMixture, NormalMixture
 from isthmus.distributions.negative_binomial import NegativeBinomial
 from isthmus.distributions.normal import DiagonalNormal
@@ -43,6 +44,7 @@ __all__ = [
     "FullPrecision",
     "HamiltonianDistribution",
     "JointNormal",
+    "LocationScale",
     "LowRankNormal",
     "NegativeBinomial",
     "NormalMixture",

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import math
-from typing import Any, ClassVar, final
+from typing import Any, final
 
 import torch
 from torch import Tensor
-from torch.distributions import constraints
 from torch.distributions.kl import register_kl
 
-from isthmus.distributions.event import EventDistribution
+from isthmus.distributions.location_scale import LocationScale
 from isthmus.distributions.normal import DiagonalNormal
 
 _LOG_ROOT_TAU = 0.5 * math.log(2.0 * math.pi)
 
 
 @final
-class DiagonalLaplace(EventDistribution):
+class DiagonalLaplace(LocationScale):
     """Independent Laplace elements, exp(-|x - loc| / scale) / (2 scale).
 
     Args:
@@ -25,25 +24,6 @@ class DiagonalLaplace(EventDistribution):
         scale: Mean absolute deviations: the same shape, or any that broadcasts to it.
         event_dims: How many of the last axes are the event.
     """
-
-    arg_constraints: ClassVar[dict[str, Any]] = {
-        "loc": constraints.real,
-        "scale": constraints.positive,
-    }
-    has_rsample = True
-
-    def __init__(self, loc: Tensor, scale: Tensor, event_dims: int = 1) -> None:
-        self.loc = loc
-        self.scale = scale
-        super().__init__(loc.shape, event_dims)
-
-    @property
-    def mean(self) -> Tensor:
-        return self.loc
-
-    @property
-    def mode(self) -> Tensor:
-        return self.loc
 
     @property
     def variance(self) -> Tensor:

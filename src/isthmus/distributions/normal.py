@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import math
-from typing import Any, ClassVar, final
+from typing import Any, final
 
 import torch
 from torch import Tensor
-from torch.distributions import constraints
 from torch.distributions.kl import register_kl
 
-from isthmus.distributions.event import EventDistribution
+from isthmus.distributions.location_scale import LocationScale
 from isthmus.maths import gaussian_kl, gaussian_kl_standard
 
 _LOG_ROOT_TAU = 0.5 * math.log(2.0 * math.pi)
 
 
 @final
-class DiagonalNormal(EventDistribution):
+class DiagonalNormal(LocationScale):
     """Independent normal elements, N(loc, scale^2).
 
     Args:
@@ -28,27 +27,11 @@ class DiagonalNormal(EventDistribution):
         is_standard: Whether `loc` is 0 and `scale` 1 throughout; KLs from it are then cheaper.
     """
 
-    arg_constraints: ClassVar[dict[str, Any]] = {
-        "loc": constraints.real,
-        "scale": constraints.positive,
-    }
-    has_rsample = True
-
     def __init__(
         self, loc: Tensor, scale: Tensor, event_dims: int = 1, is_standard: bool = False
     ) -> None:
         self.is_standard = is_standard
-        self.loc = loc
-        self.scale = scale
-        super().__init__(loc.shape, event_dims)
-
-    @property
-    def mean(self) -> Tensor:
-        return self.loc
-
-    @property
-    def mode(self) -> Tensor:
-        return self.loc
+        super().__init__(loc, scale, event_dims)
 
     @property
     def stddev(self) -> Tensor:

@@ -10,14 +10,14 @@ from torch import Tensor
 from torch.distributions import constraints
 from torch.distributions.kl import register_kl
 
-from isthmus.distributions.event import EventDistribution
+from isthmus.distributions.location_scale import LocationScale
 from isthmus.distributions.normal import DiagonalNormal
 
 _LOG_ROOT_TAU = 0.5 * math.log(2.0 * math.pi)
 
 
 @final
-class DiagonalStudent(EventDistribution):
+class DiagonalStudent(LocationScale):
     """Independent elements loc + scale · t, t with `df` degrees of freedom.
 
     Args:
@@ -28,25 +28,13 @@ class DiagonalStudent(EventDistribution):
     """
 
     arg_constraints: ClassVar[dict[str, Any]] = {
-        "loc": constraints.real,
-        "scale": constraints.positive,
+        **LocationScale.arg_constraints,
         "df": constraints.positive,
     }
-    has_rsample = True
 
     def __init__(self, loc: Tensor, scale: Tensor, df: Tensor, event_dims: int = 1) -> None:
-        self.loc = loc
-        self.scale = scale
         self.df = df
-        super().__init__(loc.shape, event_dims)
-
-    @property
-    def mean(self) -> Tensor:
-        return self.loc
-
-    @property
-    def mode(self) -> Tensor:
-        return self.loc
+        super().__init__(loc, scale, event_dims)
 
     @property
     def variance(self) -> Tensor:

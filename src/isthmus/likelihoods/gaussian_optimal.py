@@ -8,9 +8,8 @@ from typing import Any, ClassVar, final
 
 import torch
 from torch import Tensor
-from torch.distributions import constraints
 
-from isthmus.distributions.event import EventDistribution
+from isthmus.distributions.location_scale import LocationScale
 from isthmus.distributions.normal import DiagonalNormal
 from isthmus.errors import OptionError
 from isthmus.likelihoods.base import LIKELIHOODS, OneParameter
@@ -20,7 +19,7 @@ _LOG_TAU = math.log(2.0 * math.pi)
 
 
 @final
-class BatchScaleNormal(EventDistribution):
+class BatchScaleNormal(LocationScale):
     r"""A diagonal normal whose `log_prob` uses the variance that maximises it over its batch.
 
     The variance is :math:`\sigma^2 = \operatorname{mean}(x - \mu)^2`, taken as a constant: the
@@ -34,27 +33,11 @@ class BatchScaleNormal(EventDistribution):
         event_dims: How many of the last axes are the event.
     """
 
-    arg_constraints: ClassVar[dict[str, Any]] = {
-        "loc": constraints.real,
-        "scale": constraints.positive,
-    }
-    has_rsample = True
-
     def __init__(
         self, loc: Tensor, scale: Tensor, observe: Callable[[Tensor], Tensor], event_dims: int = 1
     ) -> None:
-        self.loc = loc
-        self.scale = scale
         self.observe = observe
-        super().__init__(loc.shape, event_dims)
-
-    @property
-    def mean(self) -> Tensor:
-        return self.loc
-
-    @property
-    def mode(self) -> Tensor:
-        return self.loc
+        super().__init__(loc, scale, event_dims)
 
     @property
     def variance(self) -> Tensor:
@@ -104,7 +87,7 @@ class OptimalGaussianLikelihood(OneParameter):
         self.register_buffer("variance", torch.tensor(1.0))
         self.register_buffer("n_observed", torch.tensor(0.0))
 
-    def forward(self, parameters: Tensor) -> EventDistribution:
+    def forward(self, parameters: Tensor) -> LocationScale:
         """Means (S, B, 1, *D) -> batch (S, B), event D."""
         loc = self._only(parameters)
         scale = self.variance.sqrt()
