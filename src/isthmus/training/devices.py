@@ -76,6 +76,9 @@ def processes(device: torch.device) -> Iterator[Processes]:
         dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
     try:
         yield Processes(dist.get_rank(), dist.get_world_size(), device)
+        if mine:
+            # Nobody leaves while another may still listen to it.
+            dist.barrier()
     finally:
         if mine:
             dist.destroy_process_group()
@@ -153,7 +156,7 @@ def autocast(
 @contextmanager
 def distributed(
     step: nn.Module, group: Processes, players: int
-) -> Iterator[Callable[[Tensor], Any]]:
+) -> Iterator[Callable[..., Any]]:
     """The step whose backward pass averages gradients over processes that start from equal weights.
 
     DistributedDataParallel takes one backward pass for a forward pass; with several players the
@@ -174,7 +177,7 @@ def distributed(
     ids = [group.device.index] if group.device.type == "cuda" else None
     held = [DistributedDataParallel(step, device_ids=ids)]
     try:
-        yield lambda x: held[0](x)
+        yield lambda *given: held[0](*given)
     finally:
         # It must go before the group does: as the group's last owner it would wait for the group's
         # threads while these wait for the interpreter.
