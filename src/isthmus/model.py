@@ -130,7 +130,7 @@ class LatentModel(Part, nn.Module):
             corruption: What the encoder's input suffers; the target stays clean.
             condition: (B, C) what encoder, decoder and prior are given, where they take it.
         """
-        x = self.scaling(x)
+        x = self.scaling(x) if self.scaling.active else x
         q = self.infer(x if corruption is None else corruption(x), condition)
         z = q.rsample(torch.Size((samples,)))
         posterior = self.posterior

@@ -43,8 +43,10 @@ class Bernoulli(EventDistribution):
 
     def log_prob(self, value: Tensor) -> Tensor:
         value, logits = value.to(self.logits.dtype), self.logits
-        shape = torch.broadcast_shapes(logits.shape, value.shape)
-        logits, value = logits.expand(shape), value.expand(shape)
+        if value.ndim < logits.ndim:
+            value = value.expand_as(logits)
+        elif value.shape != logits.shape:
+            logits, value = torch.broadcast_tensors(logits, value)
         return -self._sum(F.binary_cross_entropy_with_logits(logits, value, reduction="none"))
 
     def entropy(self) -> Tensor:
