@@ -43,9 +43,9 @@ class Bernoulli(EventDistribution):
 
     def log_prob(self, value: Tensor) -> Tensor:
         value, logits = value.to(self.logits.dtype), self.logits
-        if value.ndim < logits.ndim:
+        if logits.shape[-value.ndim :] == value.shape:
             value = value.expand_as(logits)
-        elif value.shape != logits.shape:
+        else:
             logits, value = torch.broadcast_tensors(logits, value)
         return -self._sum(F.binary_cross_entropy_with_logits(logits, value, reduction="none"))
 
