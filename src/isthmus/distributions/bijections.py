@@ -69,6 +69,8 @@ class Affine(Bijection):
 class Planar(Bijection):
     """z = e + û tanh(w · e + b), with û moved along w until w · û > −1, so that it is one-to-one.
 
+    The paper's m(x) = −1 + log(1 + exp(x)) is shifted here so that m(0) = 0.
+
     Args:
         u: (B, Z) before the constraint.
         w: (B, Z).
