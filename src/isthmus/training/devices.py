@@ -154,9 +154,7 @@ def autocast(
 
 
 @contextmanager
-def distributed(
-    step: nn.Module, group: Processes, players: int
-) -> Iterator[Callable[..., Any]]:
+def distributed(step: nn.Module, group: Processes, players: int) -> Iterator[Callable[..., Any]]:
     """The step whose backward pass averages gradients over processes that start from equal weights.
 
     DistributedDataParallel takes one backward pass for a forward pass; with several players the
