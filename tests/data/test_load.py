@@ -198,7 +198,7 @@ OBJECTS = np.array([[1, "a"], [2, None], [3, 4]], dtype=object)
         ("x.npz", zipped(x=X, y=np.zeros(3)), "8 rows but labels of shape"),
         ("x.parquet", b"a,b\n1,2\n", "not a readable Parquet"),
         ("x.csv.gz", b"a,b\n1,2\n", "not a readable CSV"),
-        ("x.csv.gz", gzip.compress(b"a,b\n" + b"1,2\n" * 5000)[:-20], "not a readable CSV"),
+        ("x.csv.gz", gzip.compress(b"a,b\n" + b"1,2\n" * 5000, mtime=0)[:-20], "not a readable CSV"),
         ("x.xlsx", b"PK", "not known; expected one of"),
         ("x", b"PK", "not known"),
     ],
