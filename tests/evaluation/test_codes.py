@@ -7,7 +7,8 @@ import torch
 
 from isthmus.data import load
 from isthmus.evaluation.candidates import learned
-from isthmus.evaluation.measure import Answers, _density
+from isthmus.evaluation.measures import ask
+from isthmus.evaluation.subject import Subject
 from isthmus.fitting import fit
 from isthmus.objectives import Reconstruction
 from isthmus.recipes import Axes, assemble
@@ -25,8 +26,7 @@ def candidate(**parts):
 def test_integers_are_counted_in_bits_where_there_is_no_density():
     fsq = candidate(posterior=pick("fsq"), prior=pick("uniform-codes"), grid=(8,))
     bits = 8 * math.log2(8 * 6 * 5)
-    answers = Answers()
-    _density(fsq, None, answers)
+    answers = ask(Subject(fsq, None), ["likelihood"])
     assert answers.values["rate"].value == pytest.approx(bits)
     assert answers.why_missing.keys() == {"nll", "elbo", "distortion"}
     assert fsq.code_bytes == math.ceil(bits / 8)
@@ -34,7 +34,6 @@ def test_integers_are_counted_in_bits_where_there_is_no_density():
 
 def test_a_code_of_real_numbers_has_no_such_rate():
     ae = candidate(posterior=pick("delta"), prior=pick("fitted-gaussian"))
-    answers = Answers()
-    _density(ae, None, answers)
+    answers = ask(Subject(ae, None), ["likelihood"])
     assert "rate" in answers.why_missing
     assert ae.code_bytes == 4 * 2

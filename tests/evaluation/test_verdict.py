@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
+from isthmus.evaluation.ranking import Judged, leads, rank
 from isthmus.evaluation.results import ModelResult
-from isthmus.evaluation.verdict import Judged, leads, rank, verdict
+from isthmus.evaluation.verdict import verdict
 
 
 def result(name, family="learned", latent_dim=16, main=True, errors=None, seeds=None, **metrics):

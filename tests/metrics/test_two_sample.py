@@ -3,7 +3,8 @@ import pytest
 from scipy import stats
 
 from isthmus.errors import DataError
-from isthmus.metrics.two_sample import two_sample_auc
+from isthmus.metrics.estimates import Estimate
+from isthmus.metrics.two_sample import two_sample_auc, two_sample_p
 
 
 def normal(seed, *shape):
@@ -63,3 +64,12 @@ def test_what_cannot_be_compared_is_refused():
         two_sample_auc(normal(0, 9, 2), normal(1, 9, 3), seed=0)
     with pytest.raises(DataError, match="at least 5 rows"):
         two_sample_auc(normal(0, 9, 2), normal(1, 4, 2), seed=0)
+
+
+def test_p_is_the_tail_of_a_normal():
+    assert two_sample_p(Estimate(0.5, 0.02)) == pytest.approx(0.5)
+    assert two_sample_p(Estimate(0.55, 0.02)) == pytest.approx(stats.norm.sf(2.5))
+    assert two_sample_p(Estimate(0.47, 0.02)) == pytest.approx(stats.norm.sf(-1.5))
+    assert two_sample_p(Estimate(1.0, 0.0)) == 0.0
+    shifted = two_sample_auc(normal(0, 200, 2), normal(1, 200, 2) + 1.0, 0)
+    assert two_sample_p(shifted) < 1e-6

@@ -2,33 +2,32 @@
 
 from __future__ import annotations
 
-import math
 import platform
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, final
+from typing import Any
 
 import numpy as np
-import torch
 
-from isthmus.data import DataSpec, Resident, Scaling, Source, load
-from isthmus.errors import DataError, OptionError
-from isthmus.evaluation.candidates import Candidate, classical, learned
-from isthmus.evaluation.lineup import Entry, line_up
-from isthmus.evaluation.measure import Answers, Question, measure
+from isthmus.data import DataSpec, Source, load
+from isthmus.errors import OptionError
+from isthmus.evaluation.contest import Contest, Watch
+from isthmus.evaluation.evaluate import names_of
+from isthmus.evaluation.lineup import line_up
+from isthmus.evaluation.measures import MEASURES, OVERVIEW
+from isthmus.evaluation.measures.base import MINUTES
+from isthmus.evaluation.measures.tables import DISENTANGLEMENT, LATENT, PICTURES
+from isthmus.evaluation.pairs import paired_tests
+from isthmus.evaluation.ranking import Judged
 from isthmus.evaluation.results import Comparison, ModelResult
-from isthmus.evaluation.units import Units, as_floats
-from isthmus.evaluation.verdict import Judged, verdict
-from isthmus.fitting import Split, fit
-from isthmus.metrics import interval
-from isthmus.training import Listener
+from isthmus.evaluation.stage import Stage, in_memory, pca_curve, prepare
+from isthmus.evaluation.subject import Answers
+from isthmus.evaluation.verdict import verdict
+from isthmus.fitting import Split
 from isthmus.version import __version__
 
 IMPORTANCE_SAMPLES = 500
-# A comparison is of data in memory; of more than this many, a seeded part stands for all.
-MOST_ROWS = 60_000
 # Held-out data that a report shows: few images, and enough rows to speak of columns.
 SHOWN = {"image": 10}
 SHOWN_ROWS = 200
@@ -41,8 +40,6 @@ SAMPLING = (
     "data could have"
 )
 
-Watch = Callable[[str], Sequence[Listener]]
-
 
 def compare(
     data: Any,
@@ -53,6 +50,7 @@ def compare(
     seeds: int = 1,
     minutes: float | None = None,
     samples: int = IMPORTANCE_SAMPLES,
+    measures: Sequence[str] | None = None,
     folder: str | Path | None = None,
     say: Callable[[str], None] = lambda _: None,
     watch: Watch = lambda _: (),
@@ -74,6 +72,8 @@ def compare(
         minutes: Budget for all trainings together; None trains each for the default number of
             epochs.
         samples: Importance samples for log p(x).
+        measures: What is asked of every model besides the main table's figures; None asks all that
+            is about the codes, "all" everything.
         folder: Where `metrics.json` and `arrays.npz` go; None writes nothing.
         say: Hears a line at every stage.
         watch: Title -> listeners of one training.
@@ -90,53 +90,67 @@ def compare(
     """
     if seeds < 1:
         raise OptionError(f"seeds={seeds}: at least one training of each model is needed.")
-    source = _in_memory(data if isinstance(data, Source) else load(data))
+    source = in_memory(data if isinstance(data, Source) else load(data))
     main = latent_dim or default_latent_dim(source.spec.size)
     entries = line_up(source.spec, models, main, latent_dims)
     trainings = sum(seeds if entry.main else 1 for entry in entries if entry.learned)
     if minutes is not None:
         settings["minutes"] = minutes / max(trainings, 1)
-    stage = _prepare(source, Split(), int(settings.get("seed", 0)))
+    stage = prepare(source, Split(), int(settings.get("seed", 0)))
+    asked = what_to_ask(measures, stage)
+    contest = Contest(stage, samples, settings, watch, say, trainings, measures=asked)
     results: list[ModelResult] = []
     judged: list[Judged] = []
-    arrays = _shown(stage)
-    done = 0
+    arrays = shown_arrays(stage)
     for entry in entries:
-        repeats = seeds if entry.main and entry.learned else 1
-        answers: list[Answers] = []
-        for repeat in range(repeats):
-            if entry.learned:
-                done += 1
-                say(
-                    f"training {entry.label} at {entry.latent_dim} dimensions, {done} of "
-                    f"{trainings}"
-                )
-            else:
-                say(f"fitting {entry.label} at {entry.latent_dim} dimensions")
-            candidate = _candidate(entry, stage, repeat, samples, settings, watch)
-            answers.append(measure(candidate, stage.question))
-        result = _result(entry, candidate, answers)
+        result, first = contest.result(entry, seeds if entry.main and entry.learned else 1)
         results.append(result)
-        judged.append(Judged(result, answers[0].per_datum))
+        judged.append(Judged(result, first.per_datum))
         if entry.main:
-            arrays.update(_pictures(entry.label, answers[0], shown_of(source.spec)))
+            arrays.update(pictures(entry.label, first, shown_of(source.spec)))
+    protocol = _protocol(stage, main, seeds, samples, settings)
     comparison = Comparison(
         spec=source.spec,
         results=results,
         findings=verdict(judged, pca_curve(stage), stage.question.units.countable),
-        protocol=_protocol(stage, main, seeds, samples, settings)
-        | ({"command": command} if command else {}),
+        protocol=protocol | ({"command": command} if command else {}),
         notes=sorted({*source.notes, *stage.notes}),
         arrays=arrays,
-        versions={
-            "isthmus": __version__,
-            "torch": version("torch"),
-            "python": platform.python_version(),
-        },
+        versions=versions(),
+        pairs=paired_tests([(j.result.label, j.per_datum) for j in judged if j.result.main]),
     )
     if folder is not None:
         comparison.write(Path(folder))
     return comparison
+
+
+def versions() -> dict[str, str]:
+    """Of isthmus, torch and Python."""
+    return {
+        "isthmus": __version__,
+        "torch": version("torch"),
+        "python": platform.python_version(),
+    }
+
+
+def what_to_ask(measures: Sequence[str] | None, stage: Stage) -> list[str]:
+    """The measures of a comparison: the main table's, then those asked for.
+
+    Raises:
+        UnknownNameError: There is no measure of that name.
+    """
+    if measures is not None:
+        drawn = [entry.name for entry in MEASURES if entry.about["table"] == PICTURES]
+        return list(dict.fromkeys([*OVERVIEW, *drawn, *names_of(measures)]))
+    tables = {LATENT, PICTURES} | (
+        {DISENTANGLEMENT} if stage.question.test_factors is not None else set()
+    )
+    of_codes = [
+        entry.name
+        for entry in MEASURES
+        if entry.about["table"] in tables and entry.about["cost"] != MINUTES
+    ]
+    return [*OVERVIEW, *of_codes]
 
 
 def default_latent_dim(size: int) -> int:
@@ -144,116 +158,8 @@ def default_latent_dim(size: int) -> int:
     return max(1, min(16, size // 2))
 
 
-@final
-@dataclass(frozen=True)
-class Stage:
-    """What all candidates share: the data in the units of the comparison, split once."""
-
-    source: Resident
-    split: Split
-    training: Resident
-    scaling: Scaling
-    question: Question
-    notes: tuple[str, ...]
-
-
-def _in_memory(source: Source) -> Resident:
-    """The source in memory, or a seeded part of a larger one."""
-    if isinstance(source, Resident) and len(source) <= MOST_ROWS:
-        return source
-    size = min(len(source), MOST_ROWS)
-    batch = next(source.epoch(size, seed=0, epoch=0))
-    note = (
-        ()
-        if size == len(source)
-        else (f"{size:,} of the {len(source):,} data stand for all of them.",)
-    )
-    return Resident(
-        batch.x,
-        source.spec.with_length(size),
-        labels=batch.labels,
-        factors=batch.factors,
-        notes=(*source.notes, *note),
-    )
-
-
-def _prepare(source: Resident, split: Split, seed: int) -> Stage:
-    units = Units.of(source.spec)
-    spread = units.spread(source, seed)
-    training, _, test = split.of(spread)
-    _, _, clean = split.of(source)
-    if (
-        not isinstance(training, Resident)
-        or not isinstance(test, Resident)
-        or not isinstance(clean, Resident)
-    ):
-        raise DataError("A comparison needs data in memory.")
-    scaling = Scaling(source.spec.shape, SCALING_OF_KIND.get(source.spec.kind, "none"))
-    notes = tuple(scaling.fit(training))
-    question = Question(
-        units=units,
-        train=as_floats(_all(training)),
-        test=as_floats(_all(test)),
-        clean=as_floats(_all(clean)),
-        train_labels=None if training.labels is None else training.labels.numpy(),
-        test_labels=None if test.labels is None else test.labels.numpy(),
-        seed=seed,
-    )
-    if units.levels:
-        notes += (
-            f"Values are whole levels of {units.levels}: models see them spread evenly over "
-            "their cells, and NLL, "
-            "ELBO and distortion are of the levels themselves.",
-        )
-    return Stage(spread, split, training, scaling, question, notes)
-
-
-# A table's columns have scales of their own, and no classical method should care for the units of
-# a column.
-SCALING_OF_KIND = {"table": "column"}
-
-
-def _all(source: Resident) -> torch.Tensor:
-    return torch.cat([batch.x for batch in source.chunks(4096)])
-
-
-def _candidate(
-    entry: Entry, stage: Stage, repeat: int, samples: int, settings: dict[str, Any], watch: Watch
-) -> Candidate:
-    if not entry.learned:
-        return classical(entry.name, entry.latent_dim, stage.training, stage.scaling)
-    seed = int(settings.get("seed", 0)) + repeat
-    run = fit(
-        stage.source,
-        entry.name,
-        split=stage.split,
-        listeners=watch(entry.label),
-        **{**settings, "seed": seed, **entry.options, "latent_dim": entry.latent_dim},
-    )
-    return learned(run, samples)
-
-
-def _result(entry: Entry, candidate: Candidate, answers: list[Answers]) -> ModelResult:
-    """The means over seeds, with an interval over seeds where there are several."""
-    result = ModelResult(
-        entry.name, entry.label, candidate.family, candidate.latent_dim, entry.main
-    )
-    for key in answers[0].values:
-        values = [a.values[key].value for a in answers]
-        result.seeds[key] = values
-        result.metrics[key] = float(np.mean(values))
-        error = answers[0].values[key].error
-        if len(values) > 1:
-            low, high = interval(values)
-            error = (high - low) / 2.0
-        if math.isfinite(error):
-            result.errors[key] = error
-    result.why_missing = answers[0].why_missing
-    result.notes = candidate.notes
-    return result
-
-
-def _pictures(label: str, answers: Answers, shown: int) -> dict[str, np.ndarray]:
+def pictures(label: str, answers: Answers, shown: int) -> dict[str, np.ndarray]:
+    """The arrays of one model that a report draws, at most `shown` reconstructions of them."""
     most = {"reconstructions": shown, "samples": 4 * shown, "codes": SHOWN_CODES}
     return {
         f"{kind}/{label}": array[: most.get(kind, len(array))]
@@ -261,7 +167,8 @@ def _pictures(label: str, answers: Answers, shown: int) -> dict[str, np.ndarray]
     }
 
 
-def _shown(stage: Stage) -> dict[str, np.ndarray]:
+def shown_arrays(stage: Stage) -> dict[str, np.ndarray]:
+    """What a report draws of the data themselves."""
     question = stage.question
     arrays: dict[str, np.ndarray] = {
         "originals": question.clean[: shown_of(stage.source.spec)].astype(np.float32)
@@ -274,19 +181,6 @@ def _shown(stage: Stage) -> dict[str, np.ndarray]:
 def shown_of(spec: DataSpec) -> int:
     """How many data of this kind a report shows."""
     return SHOWN.get(spec.kind, SHOWN_ROWS)
-
-
-def pca_curve(stage: Stage) -> np.ndarray:
-    """Held-out R² of PCA with 0, 1, 2, ... components."""
-    train, test = stage.question.train, stage.question.test
-    flat = [as_floats(stage.scaling(torch.as_tensor(x))).reshape(len(x), -1) for x in (train, test)]
-    mean = flat[0].mean(0)
-    _, _, axes = np.linalg.svd(flat[0] - mean, full_matrices=False)
-    scores = np.square((flat[1] - mean) @ axes.T)
-    total = np.square(flat[1] - flat[1].mean(0)).sum()
-    missed = np.square(flat[1] - mean).sum() - np.concatenate([[0.0], np.cumsum(scores.sum(0))])
-    curve: np.ndarray = 1.0 - missed / max(total, 1e-300)
-    return curve
 
 
 def _protocol(

@@ -1,4 +1,4 @@
-"""How far an encoder's guess stays behind the best posterior of its family, datum by datum."""
+"""How far an encoder's guess stays behind the best of its family, and that behind log p(x)."""
 
 from __future__ import annotations
 
@@ -9,8 +9,11 @@ from typing import final
 import torch
 from torch import Tensor
 
+from isthmus.annealing import Annealing, along
+from isthmus.answering import answering
 from isthmus.distributions import DiagonalNormal
-from isthmus.errors import UnsupportedError
+from isthmus.errors import OptionError, UnsupportedError
+from isthmus.leapfrog import Path
 from isthmus.model import LatentModel
 from isthmus.posteriors import refined
 from isthmus.posteriors.semi_amortised import hadamard_signs
@@ -24,15 +27,29 @@ class Gaps:
     Args:
         amortised: (N,) at the encoder's posterior.
         refined: (N,) at the posterior after many steps on each datum's own bound.
+        log_likelihood: (N,) by annealing, itself a lower bound in expectation; None where it was
+            not asked for.
     """
 
     amortised: Tensor
     refined: Tensor
+    log_likelihood: Tensor | None = None
 
     @property
     def gap(self) -> Tensor:
         """(N,) the amortisation gap: what a better encoder of the same family could gain."""
         return self.refined - self.amortised
+
+    @property
+    def approximation(self) -> Tensor:
+        """(N,) the approximation gap: what only a richer family of posteriors could gain.
+
+        Raises:
+            OptionError: log p(x) was not asked for.
+        """
+        if self.log_likelihood is None:
+            raise OptionError("The approximation gap needs log p(x): pass annealing=Annealing().")
+        return self.log_likelihood - self.refined
 
 
 def inference_gaps(
@@ -41,15 +58,20 @@ def inference_gaps(
     *,
     steps: int = 100,
     samples: int = 100,
+    annealing: Annealing | None = None,
     condition: Tensor | None = None,
 ) -> Gaps:
-    """Measure the amortisation gap of a model whose posterior is a diagonal Gaussian.
+    """Measure the inference gaps of a model whose posterior is a diagonal Gaussian.
+
+    log p(x) − ELBO = approximation gap + amortisation gap.
 
     Args:
         model: Trained.
         x: (N, *D) in the data's units; all are held at once.
         steps: Of the refinement.
         samples: Draws of z for each bound.
+        annealing: How log p(x) is found for the approximation gap, by chains that start at the
+            refined posterior; None leaves it out.
         condition: (N, C), for a conditional model.
 
     Raises:
@@ -59,15 +81,12 @@ def inference_gaps(
         Cremer, Li & Duvenaud, Inference Suboptimality in Variational Autoencoders, arXiv
         1801.03558.
     """
-    training = model.training
-    model.eval()
-    try:
+    with answering(model):
         u = model.scaling(x)
-        with torch.no_grad():
-            q = model.infer(u, condition)
+        q = model.infer(u, condition)
         if not isinstance(q, DiagonalNormal):
             raise UnsupportedError(
-                f"The amortisation gap is measured of diagonal Gaussians and this posterior is a "
+                f"The inference gaps are measured of diagonal Gaussians and this posterior is a "
                 f"{type(q).__name__}: use a recipe such as vae."
             )
         pairs = 1 << max(q.event_shape.numel() - 1, 0).bit_length()
@@ -77,10 +96,11 @@ def inference_gaps(
             return model.log_joint(u, z, condition)
 
         better = refined(q, log_joint, signs, steps)
-        with torch.no_grad():
-            return Gaps(_bound(q, log_joint, samples), _bound(better, log_joint, samples))
-    finally:
-        model.train(training)
+        log_p = None
+        if annealing is not None:
+            path = Path(better, log_joint, len(u), better.scale, better.scale)
+            log_p = along(path, annealing, annealing.chains).log_likelihood
+        return Gaps(_bound(q, log_joint, samples), _bound(better, log_joint, samples), log_p)
 
 
 def _bound(q: DiagonalNormal, log_joint: Callable[[Tensor], Tensor], samples: int) -> Tensor:

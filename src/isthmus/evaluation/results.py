@@ -11,91 +11,12 @@ import numpy as np
 
 from isthmus.data import DataSpec
 from isthmus.errors import RunError
+from isthmus.evaluation.pairs import Pair
 from isthmus.store import read_json, write_bytes, write_json
 
 FORMAT = 1
 METRICS = "metrics.json"
 ARRAYS = "arrays.npz"
-
-
-@final
-@dataclass(frozen=True)
-class Column:
-    """One column of the table.
-
-    Args:
-        key: Its name in `metrics.json`.
-        title: Its heading.
-        unit: nats, bits, s, bytes or nothing.
-        better: 1 where more is better, -1 where less is, 0 where neither.
-        digits: Decimals shown.
-        help: One sentence that says how to read it.
-    """
-
-    key: str
-    title: str
-    unit: str
-    better: int
-    digits: int
-    help: str
-
-
-COLUMNS = (
-    Column(
-        "r2",
-        "R²",
-        "",
-        1,
-        3,
-        "Share of the held-out data's variance that the reconstruction keeps; 1 is all.",
-    ),
-    Column(
-        "rmse",
-        "error",
-        "",
-        -1,
-        3,
-        "Root mean squared error of the reconstruction, in the data's own units.",
-    ),
-    Column(
-        "nll",
-        "NLL",
-        "nats",
-        -1,
-        1,
-        "Negative log-likelihood of a held-out datum, by importance sampling.",
-    ),
-    Column(
-        "elbo", "ELBO", "nats", 1, 1, "The evidence lower bound on log p(x) of a held-out datum."
-    ),
-    Column("rate", "rate", "bits", 0, 1, "Bits that the code carries about a datum."),
-    Column("distortion", "distortion", "bits", 0, 1, "Bits left to say once the code is known."),
-    Column("active", "active", "", 0, 0, "Latent dimensions whose mean varies with the data."),
-    Column(
-        "sample_auc",
-        "sample AUC",
-        "",
-        -1,
-        3,
-        "How well a classifier tells samples from held-out data; 0.5 is not at all.",
-    ),
-    Column(
-        "probe", "probe", "", 1, 3, "Accuracy of a linear classifier of the labels on the codes."
-    ),
-    Column(
-        "outlier_auc",
-        "outlier AUC",
-        "",
-        1,
-        3,
-        "How well the score tells held-out data from the same data spoiled; 1 is always.",
-    ),
-    Column("seconds", "seconds", "s", -1, 1, "Wall-clock time of the training."),
-    Column("parameters", "parameters", "", -1, 0, "Learned numbers."),
-    Column(
-        "bytes", "code", "bytes", -1, 0, "Bytes of one code: float32 numbers, or integers as bits."
-    ),
-)
 
 
 @final
@@ -165,6 +86,19 @@ class Comparison:
     | `labels` | (N,) | class indices of the held-out data |
     | `history/LABEL` | (n, 3) | step, training loss (NaN where not read), held-out loss |
     | `rates/LABEL` | (Z,) | bits by latent dimension, largest first |
+    | `aggregate/LABEL` | (n, 2) | draws of q(z) on the two most telling dimensions |
+    | `prior/LABEL` | (m, 2) | draws of p(z) on the same |
+    | `axes/LABEL` | (2,) | which dimensions these are |
+    | `traversals/LABEL` | (K, T, *D) | decoded along one dimension each, the most telling first |
+    | `traversal_rows/LABEL` | (K, 2) | of each its name, and what it tells |
+    | `interpolations/LABEL` | (K, T, *D) | a datum, the way in the code, another datum |
+    | `attributes/LABEL` | (K, T, *D) | decoded along the direction of a label or column |
+    | `attribute_rows/LABEL` | (K, 2) | of each its name, and how well a probe reads it |
+    | `scores/LABEL` | (N,) | outlier scores of held-out data |
+    | `score_unit/LABEL` | (1,) | nats of −ELBO, or squared error |
+    | `extreme_places/LABEL` | (2E,) | rows of the E lowest scores, then of the E highest |
+    | `extremes/LABEL` | (2E, *D) | the data themselves |
+    | `extremes_rebuilt/LABEL` | (2E, *D) | their reconstructions |
 
     Args:
         spec: The data.
@@ -174,6 +108,7 @@ class Comparison:
         notes: What was handled on the way.
         arrays: As above.
         versions: Of isthmus, torch, Python.
+        pairs: Paired tests between the models of the main table.
     """
 
     spec: DataSpec
@@ -183,6 +118,7 @@ class Comparison:
     notes: list[str] = field(default_factory=list)
     arrays: dict[str, np.ndarray] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)
+    pairs: list[Pair] = field(default_factory=list)
 
     def write(self, folder: Path) -> list[Path]:
         """Write `metrics.json` and `arrays.npz`; the report is drawn from them."""
@@ -195,6 +131,7 @@ class Comparison:
             "protocol": self.protocol,
             "notes": self.notes,
             "versions": self.versions,
+            "pairs": [asdict(p) for p in self.pairs],
         }
         write_json(folder / METRICS, values)
         import io
@@ -223,6 +160,7 @@ class Comparison:
                 notes=values["notes"],
                 arrays=arrays,
                 versions=values["versions"],
+                pairs=[Pair(**p) for p in values.get("pairs", ())],
             )
         except (KeyError, TypeError, OSError, ValueError, json.JSONDecodeError) as error:
             raise RunError(

@@ -54,6 +54,14 @@ class Units:
         """Nats to add to a negative log density to bound the nats of the data themselves."""
         return self.spec.size * math.log(self.levels) if self.levels else 0.0
 
+    @property
+    def log_step(self) -> float:
+        """The factor, as its ln, by which a density of an element is higher than in its levels.
+
+        In the data's own unit where there are no levels.
+        """
+        return math.log(self.levels) if self.levels else self.spec.log_unit
+
     def spread(self, source: Resident, seed: int) -> Resident:
         """The source that models are trained and measured on."""
         if not self.levels:

@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike
 
 from isthmus.errors import DataError, OptionError
 from isthmus.metrics.checks import Floats, as_rows, same_length
+from isthmus.metrics.threads import one_thread
 
 
 def _labelled(codes: ArrayLike, labels: ArrayLike) -> tuple[Floats, np.ndarray]:
@@ -17,6 +18,7 @@ def _labelled(codes: ArrayLike, labels: ArrayLike) -> tuple[Floats, np.ndarray]:
     return rows, classes
 
 
+@one_thread
 def linear_probe(
     train_codes: ArrayLike,
     train_labels: ArrayLike,
@@ -55,6 +57,7 @@ def linear_probe(
     return float(probe.score(*_labelled(test_codes, test_labels)))
 
 
+@one_thread
 def knn_probe(
     train_codes: ArrayLike,
     train_labels: ArrayLike,

@@ -1,0 +1,28 @@
+"""The columns of a table of figures."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import final
+
+
+@final
+@dataclass(frozen=True)
+class Column:
+    """One column of the table.
+
+    Args:
+        key: Its name in `metrics.json`.
+        title: Its heading.
+        unit: nats, bits, s, bytes or nothing.
+        better: 1 where more is better, -1 where less is, 0 where neither.
+        digits: Decimals shown.
+        help: One sentence that says how to read it.
+    """
+
+    key: str
+    title: str
+    unit: str
+    better: int
+    digits: int
+    help: str

@@ -1,0 +1,10 @@
+"""The headings under which figures stand."""
+
+OVERVIEW = "overview"
+LIKELIHOOD = "likelihood"
+INFORMATION = "information"
+LATENT = "latent space"
+DISENTANGLEMENT = "disentanglement"
+SAMPLES = "samples"
+# Measures that fill no column, and make what a report draws.
+PICTURES = "pictures"

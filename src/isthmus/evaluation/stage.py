@@ -1,0 +1,140 @@
+"""What all candidates of a comparison share: the data in its units, split and scaled once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from isthmus.data import Batch, Resident, Scaling, Source
+from isthmus.errors import DataError
+from isthmus.evaluation.subject import Question
+from isthmus.evaluation.units import Units, as_floats
+from isthmus.fitting import Split
+
+# A comparison is of data in memory; of more than this many, a seeded part stands for all.
+MOST_ROWS = 60_000
+# A table's columns have scales of their own, and no classical method should care for the units of
+# a column.
+SCALING_OF_KIND = {"table": "column"}
+
+
+@final
+@dataclass(frozen=True)
+class Stage:
+    """What all candidates share: the data in the units of the comparison, split once."""
+
+    source: Resident
+    split: Split
+    training: Resident
+    scaling: Scaling
+    question: Question
+    notes: tuple[str, ...]
+
+
+def in_memory(source: Source) -> Resident:
+    """The source in memory, or a seeded part of a larger one."""
+    if isinstance(source, Resident) and len(source) <= MOST_ROWS:
+        return source
+    size = min(len(source), MOST_ROWS)
+    batch = next(source.epoch(size, seed=0, epoch=0))
+    note = (
+        ()
+        if size == len(source)
+        else (f"{size:,} of the {len(source):,} data stand for all of them.",)
+    )
+    return Resident(
+        batch.x,
+        source.spec.with_length(size),
+        labels=batch.labels,
+        factors=batch.factors,
+        notes=(*source.notes, *note),
+    )
+
+
+def prepare(source: Resident, split: Split, seed: int) -> Stage:
+    """The stage for a comparison on this source.
+
+    Args:
+        source: In memory.
+        split: Which data train, choose the weights and judge.
+        seed: Of what is random in the comparison, such as the spread of whole levels.
+
+    Raises:
+        DataError: A part of the split is not in memory.
+    """
+    units = Units.of(source.spec)
+    spread = units.spread(source, seed)
+    training, _, test = split.of(spread)
+    _, _, clean = split.of(source)
+    if not isinstance(training, Resident):
+        raise DataError("A comparison needs data in memory.")
+    scaling = Scaling(source.spec.shape, SCALING_OF_KIND.get(source.spec.kind, "none"))
+    notes = tuple(scaling.fit(training))
+    question = question_on(units, training, test, clean, seed)
+    if units.levels:
+        notes += (
+            f"Values are whole levels of {units.levels}: models see them spread evenly over "
+            "their cells, and NLL, "
+            "ELBO and distortion are of the levels themselves.",
+        )
+    return Stage(spread, split, training, scaling, question, notes)
+
+
+def question_on(units: Units, training: Source, test: Source, clean: Source, seed: int) -> Question:
+    """What is asked of every candidate on these parts.
+
+    Args:
+        units: Between the data and what models see.
+        training: What classifiers learn from.
+        test: What is measured.
+        clean: The same data as they are.
+        seed: Of what is random in the measuring.
+    """
+    learnt, judged = _all(training), _all(test)
+    return Question(
+        units=units,
+        train=as_floats(learnt.x),
+        test=as_floats(judged.x),
+        clean=as_floats(_all(clean).x),
+        train_labels=_whole(learnt.labels),
+        test_labels=_whole(judged.labels),
+        seed=seed,
+        train_factors=_whole(learnt.factors),
+        test_factors=_whole(judged.factors),
+    )
+
+
+def _all(source: Source) -> Batch:
+    """All data of a source in one batch, in their order."""
+    batches = list(source.chunks(4096))
+
+    def joined(parts: list[torch.Tensor | None]) -> torch.Tensor | None:
+        known = [part for part in parts if part is not None]
+        return torch.cat(known) if len(known) == len(parts) else None
+
+    return Batch(
+        torch.cat([batch.x for batch in batches]),
+        joined([batch.labels for batch in batches]),
+        factors=joined([batch.factors for batch in batches]),
+    )
+
+
+def _whole(values: torch.Tensor | None) -> NDArray[np.int64] | None:
+    return None if values is None else values.numpy()
+
+
+def pca_curve(stage: Stage) -> np.ndarray:
+    """Held-out R² of PCA with 0, 1, 2, ... components."""
+    train, test = stage.question.train, stage.question.test
+    flat = [as_floats(stage.scaling(torch.as_tensor(x))).reshape(len(x), -1) for x in (train, test)]
+    mean = flat[0].mean(0)
+    _, _, axes = np.linalg.svd(flat[0] - mean, full_matrices=False)
+    scores = np.square((flat[1] - mean) @ axes.T)
+    total = np.square(flat[1] - flat[1].mean(0)).sum()
+    missed = np.square(flat[1] - mean).sum() - np.concatenate([[0.0], np.cumsum(scores.sum(0))])
+    curve: np.ndarray = 1.0 - missed / max(total, 1e-300)
+    return curve
