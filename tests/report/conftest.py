@@ -63,6 +63,8 @@ def one_result(name: str, family: str, z: int, r2: float, i: int) -> ModelResult
         "outlier_auc": 0.9,
     }
     result.errors = {"r2": 0.004, "probe": 0.009}
+    if name in ("ae", "vae"):
+        result.seeds = {"r2": [r2 - 0.004, r2, r2 + 0.004], "probe": [0.8, 0.83, 0.86]}
     if name in DENSE:
         k = DENSE.index(name)
         rate, distortion = 34.0 - 9 * k, 96.0 + 7 * k * k
@@ -118,8 +120,43 @@ def compare(spec: DataSpec, x: np.ndarray, labels: np.ndarray | None, shown: int
         if name in DENSE:
             arrays[f"samples/{name}"] = again[rng.permutation(len(x))[:64]].reshape(-1, *spec.shape)
             arrays[f"rates/{name}"] = np.sort(rng.exponential(2.0, 16) * (np.arange(16) < 11))[::-1]
-    comparison.arrays = arrays
+    comparison.arrays = arrays | pictures(rng, flat, x, labels)
     return comparison
+
+
+def pictures(
+    rng: np.random.Generator, flat: np.ndarray, x: np.ndarray, labels: np.ndarray | None
+) -> dict[str, np.ndarray]:
+    """Strips, extremes and draws of every model, of the same kinds as the measures make them."""
+    codes, _ = linear(flat, 4)
+    low, high = flat.min(0), flat.max(0)
+    found: dict[str, np.ndarray] = {}
+    for i, name in enumerate((*BASELINES, *LEARNED)):
+        strips = np.linspace(low, high, 7)[None] * np.linspace(1, 0.4, 3 + i % 3)[:, None, None]
+        shape = (*strips.shape[:2], *x.shape[1:])
+        notes = [(f"z{k}", f"{3.1 - k:.1f} bits") for k in range(len(strips))]
+        found[f"traversals/{name}"] = strips.reshape(shape).astype(np.float32)
+        found[f"traversal_rows/{name}"] = np.array(notes)
+        found[f"interpolations/{name}"] = strips.reshape(shape)[:2].astype(np.float32)
+        scores = rng.gamma(2.0, 5.0 + i, len(x))
+        order = np.argsort(scores)
+        places = np.concatenate([order[:4], order[::-1][:4]])
+        found[f"scores/{name}"] = scores
+        found[f"score_unit/{name}"] = np.array(["nats" if name in DENSE else "squared error"])
+        found[f"extreme_places/{name}"] = places
+        found[f"extremes/{name}"] = x[places]
+        found[f"extremes_rebuilt/{name}"] = 0.9 * x[places]
+        if name in LEARNED:
+            sliders = [
+                ("top left" if labels is not None else "measure 1", f"R² {0.9 - i / 40:.2f}")
+            ]
+            found[f"attributes/{name}"] = strips.reshape(shape)[:1].astype(np.float32)
+            found[f"attribute_rows/{name}"] = np.array(sliders)
+        if name in DENSE:
+            found[f"aggregate/{name}"] = codes[:, :2] / codes[:, :2].std(0) * (0.6 + 0.2 * i)
+            found[f"prior/{name}"] = rng.normal(size=(4000, 2))
+            found[f"axes/{name}"] = np.array([1, 3])
+    return found
 
 
 def findings() -> list[Finding]:
@@ -160,7 +197,7 @@ def images() -> Comparison:
 def table() -> Comparison:
     rng = np.random.default_rng(0)
     x = rng.normal(size=(400, 5)) @ rng.normal(size=(5, 18)) + 0.3 * rng.normal(size=(400, 18))
-    columns = tuple(Column(f"measure {i}") for i in range(17))
+    columns = (*(Column(f"measure {i}") for i in range(16)), Column("od280/od315_of_diluted_wines"))
     spec = DataSpec("table", (18,), "real", 400, "wine.csv", (*columns, Column(HOSTILE)))
     return compare(spec, x.astype(np.float32), None, 200)
 

@@ -23,7 +23,7 @@ def browser(chromium: str) -> Iterator[Any]:
         found.close()
 
 
-@pytest.mark.parametrize("kind", ["images", "table", "minimal"])
+@pytest.mark.parametrize("kind", ["images", "table", "counts", "minimal"])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [390, 1280])
 def test_a_report_opens_cleanly(
@@ -59,3 +59,23 @@ def test_a_report_opens_cleanly(
     assert hidden
     channels = [int(c) for c in paper.removeprefix("rgb(").removesuffix(")").split(",")]
     assert (min(channels) > 200) == (scheme == "light")
+
+
+@pytest.mark.parametrize("kind", ["images", "table", "counts"])
+def test_a_report_prints_on_white_paper_with_all_that_it_says(
+    browser: Any, kind: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    comparison: Comparison = request.getfixturevalue(kind)
+    path = write_report(comparison, tmp_path / "report.html")
+    page = browser.new_page(viewport={"width": 700, "height": 900}, color_scheme="dark")
+    page.emulate_media(media="print", color_scheme="dark")
+    page.goto(path.as_uri())
+    paper = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    over = page.evaluate("document.documentElement.scrollWidth - innerWidth")
+    content = page.pdf(format="A4")
+    page.close()
+    assert paper == "rgb(255, 255, 255)"
+    assert over <= 0
+    assert content.startswith(b"%PDF")
+    # Between one page and so many that a figure would stand alone on each.
+    assert 2 < content.count(b"/Type /Page\n") < 24

@@ -108,8 +108,14 @@ def test_the_order_is_verdict_table_figures_protocol(images: Comparison) -> None
         "reconstructions",
         "samples",
         "latent-map",
-        "rate-distortion",
+        "prior",
         "information",
+        "traversals",
+        "interpolations",
+        "attributes",
+        "outliers",
+        "rate-distortion",
+        "seeds",
         "training",
         "protocol",
     ]
@@ -119,7 +125,13 @@ def test_figures_without_arrays_are_left_out(minimal: Comparison, table: Compari
     sections = [tag.attributes["id"] for tag in Outline(render(minimal)).named("section")]
     assert sections == ["figures", "protocol"]
     sections = [tag.attributes["id"] for tag in Outline(render(table)).named("section")]
-    assert sections[3:6] == ["reconstructions", "columns", "samples"]
+    assert sections[3:8] == ["reconstructions", "columns", "samples", "histograms", "correlations"]
+
+
+def test_counts_have_words_in_place_of_strips(counts: Comparison) -> None:
+    sections = [tag.attributes["id"] for tag in Outline(render(counts)).named("section")]
+    assert "words" in sections
+    assert "traversals" not in sections
 
 
 def test_no_models_at_all() -> None:
@@ -182,6 +194,15 @@ def test_the_file_is_small_and_written_whole(side: int, tmp_path: Path) -> None:
         arrays[f"samples/{i}"] = rng.random((64, 3, side, side))
         arrays[f"codes/{i}"] = rng.normal(size=(2000, 2))
         arrays[f"history/{i}"] = rng.normal(size=(2000, 3))
+        for kind in ("traversals", "interpolations", "attributes"):
+            arrays[f"{kind}/{i}"] = rng.random((6, 7, 3, side, side))
+        arrays[f"traversal_rows/{i}"] = np.array([("z1", "1.0 bits")] * 6)
+        arrays[f"attribute_rows/{i}"] = np.array([("a", "AUC 0.90")] * 6)
+        arrays[f"scores/{i}"] = rng.random(900)
+        arrays[f"score_unit/{i}"] = np.array(["nats"])
+        arrays[f"extreme_places/{i}"] = np.arange(12)
+        for kind in ("extremes", "extremes_rebuilt"):
+            arrays[f"{kind}/{i}"] = rng.random((12, 3, side, side))
     comparison = Comparison(spec, results, [], {}, arrays=arrays)
     path = write_report(comparison, tmp_path / "new" / "report.html")
     assert path == tmp_path / "new" / "report.html"

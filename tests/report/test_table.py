@@ -6,9 +6,9 @@ import math
 
 import pytest
 
-from isthmus.evaluation.results import COLUMNS, Comparison, ModelResult
+from isthmus.evaluation import COLUMNS, MEASURES, Comparison, ModelResult
 from isthmus.report.looks import choose_looks
-from isthmus.report.table import Table, best_of, build_table
+from isthmus.report.table import MOST_COLUMNS, Table, best_of, build_table, build_tables
 from isthmus.report.words import counted, fixed, listed, percent, uncertainty
 
 BY_KEY = {column.key: column for column in COLUMNS}
@@ -96,3 +96,28 @@ def test_each_model_has_its_own_look(images: Comparison) -> None:
     assert len({(look.tone, look.shape) for look in looks.values()}) == len(looks) == 9
     many = [ModelResult(str(i), str(i), "learned", 2) for i in range(20)]
     assert len({(v.tone, v.shape) for v in choose_looks(many).values()}) == 20
+
+
+def test_figures_of_other_headings_have_tables_of_their_own() -> None:
+    found = ModelResult("vae", "vae", "learned", 4, metrics={"r2": 0.9, "mi": 3.21, "idle": 2.0})
+    other = ModelResult("ae", "ae", "learned", 4, metrics={"r2": 0.8})
+    results = [found, other]
+    tables = build_tables(results, choose_looks(results))
+    assert [name for name, _ in tables] == ["overview", "information"]
+    information = tables[1][1]
+    assert [h.title for h in information.headings] == ["I(x; z), at least", "idle"]
+    cells = [[cell.value for cell in row.cells] for _, rows in information.groups for row in rows]
+    assert cells == [["3.21", "2"], ["–", "–"]]
+
+
+def test_a_table_too_wide_for_paper_goes_on_in_another() -> None:
+    columns = [
+        c for e in MEASURES for c in e.about["columns"] if e.about["table"] == "latent space"
+    ]
+    result = ModelResult("vae", "vae", "learned", 4, metrics={c.key: 0.5 for c in columns})
+    tables = build_tables([result], choose_looks([result]))
+    parts = [table for name, table in tables if name.startswith("latent space")]
+    assert [h.title for table in parts for h in table.headings] == [
+        c.title for c in dict.fromkeys(columns)
+    ]
+    assert max(len(table.headings) for table in parts) <= MOST_COLUMNS

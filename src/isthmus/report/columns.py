@@ -54,6 +54,14 @@ def flat(values: Floats) -> Floats:
     return values.reshape(len(values), -1)
 
 
+def column_names(subject: Subject, size: int) -> list[str]:
+    """The names of all columns, or their numbers where they have none."""
+    columns = subject.comparison.spec.columns
+    if len(columns) == size:
+        return [column.name for column in columns]
+    return [f"column {i + 1}" for i in range(size)]
+
+
 def choose_columns(subject: Subject, originals: Floats) -> Columns:
     """The columns with the most counts, or the first ones that vary."""
     spec = subject.comparison.spec
@@ -62,8 +70,8 @@ def choose_columns(subject: Subject, originals: Floats) -> Columns:
     scale = x.std(0)
     weight = x.sum(0) if counts else (scale > 0).astype(float)
     index = np.sort(np.argsort(-weight, kind="stable")[:MOST_COLUMNS])
-    names = [c.name for c in spec.columns] if len(spec.columns) == x.shape[1] else None
-    shown = [names[i] if names else f"column {i + 1}" for i in index]
+    names = column_names(subject, x.shape[1])
+    shown = [names[i] for i in index]
     spread = np.where(scale > 0, scale, 1.0)
     return Columns(shown, index, x.mean(0)[index], spread[index], counts)
 

@@ -8,6 +8,7 @@ import numpy as np
 from markupsafe import Markup
 
 from isthmus.report.figure import Figure, Floats, Panel, Subject
+from isthmus.report.looks import colour_bar
 from isthmus.report.pictures import img, opaque, sheet, shrink, signed
 from isthmus.report.table import metric
 from isthmus.report.words import fixed, listed, percent
@@ -57,6 +58,12 @@ def image_reconstructions(subject: Subject) -> Figure | None:
         say_errors(mean, n),
         "strips",
         tuple(panels),
+        (
+            (
+                colour_bar(f"−{fixed(full, 2)}", f"+{fixed(full, 2)}"),
+                "error, the same for all models",
+            ),
+        ),
     )
 
 

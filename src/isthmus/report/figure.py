@@ -92,6 +92,11 @@ class Subject:
         """Whether the data are images."""
         return self.comparison.spec.kind == "image" and len(self.comparison.spec.shape) == 3
 
+    @property
+    def counts(self) -> bool:
+        """Whether the data are bags of counts, such as words."""
+        return self.comparison.spec.kind == "counts"
+
 
 def chart(
     draw: Callable[[svg.Point], list[Markup]], alt: str, height: float | None = None

@@ -15,6 +15,8 @@ COLOURS = 7
 GREYS = 6
 SHAPES = ("circle", "square", "triangle", "diamond", "down")
 BASELINE = "baseline"
+# Steps of the signed scale on either side of nothing.
+LEVELS = 8
 
 
 @final
@@ -67,3 +69,15 @@ def choose_looks(results: Sequence[ModelResult]) -> dict[str, Look]:
             looks[result.label] = Look(f"s{i % COLOURS}", shape, learned=True)
             learned += 1
     return looks
+
+
+def signed_tone(level: int) -> str:
+    """Class of a cell on the signed scale, from -LEVELS to LEVELS."""
+    return f"{'above' if level > 0 else 'below'} l{abs(level)}"
+
+
+def colour_bar(low: str, high: str) -> Markup:
+    """The signed scale as a bar between its ends."""
+    return Markup('<span class="scale">{}<span class="colour-bar"></span>{}</span>').format(
+        low, high
+    )

@@ -18,10 +18,16 @@ from isthmus.evaluation.results import Comparison, Finding
 from isthmus.report.columns import column_r2, column_samples, parity
 from isthmus.report.examples import image_reconstructions, image_samples
 from isthmus.report.figure import Figure, Subject
+from isthmus.report.films import attributes, interpolations, traversals
 from isthmus.report.latent import information, latent_maps, training_curves
 from isthmus.report.looks import choose_looks
+from isthmus.report.outliers import outliers
+from isthmus.report.prior import prior_maps
+from isthmus.report.sampled import column_histograms, correlations
+from isthmus.report.seeds import seed_spread
 from isthmus.report.sizes import code_size, rate_distortion
-from isthmus.report.table import Table, build_table
+from isthmus.report.table import Table, build_tables
+from isthmus.report.terms import terms
 from isthmus.report.words import counted, describe_data
 from isthmus.store import write_bytes
 
@@ -42,9 +48,18 @@ FIGURES: tuple[Callable[[Subject], Figure | None], ...] = (
     column_r2,
     image_samples,
     column_samples,
+    column_histograms,
+    correlations,
     latent_maps,
-    rate_distortion,
+    prior_maps,
     information,
+    traversals,
+    terms,
+    interpolations,
+    attributes,
+    outliers,
+    rate_distortion,
+    seed_spread,
     training_curves,
 )
 
@@ -59,7 +74,8 @@ class Page:
         data: The data, in a sentence.
         verdict: The heading over the findings.
         cards: (purpose, finding).
-        table: Of figures.
+        table: The main figures.
+        more_tables: (heading, table) of the other figures.
         figures: In reading order.
         comparison: Protocol, notes and versions.
         model_notes: (label, note) of each model's notes.
@@ -71,6 +87,7 @@ class Page:
     verdict: str
     cards: tuple[tuple[str, Finding], ...]
     table: Table
+    more_tables: tuple[tuple[str, Table], ...]
     figures: tuple[Figure, ...]
     comparison: Comparison
     model_notes: tuple[tuple[str, str], ...] = field(default=())
@@ -86,7 +103,10 @@ def render(comparison: Comparison) -> str:
     Returns:
         The document.
     """
-    n = len({r.label for r in comparison.results})
+    n, names = len({r.label for r in comparison.results}), {r.name for r in comparison.results}
+    if len(names) == 1 < n:
+        title = f"{names.pop()} at {n} settings on {comparison.spec.name}"
+        return fill(make_page(comparison, title, "In short"))
     title = f"{counted(n, 'model')} compared on {comparison.spec.name}"
     return fill(make_page(comparison, title, "Which one to use"))
 
@@ -117,6 +137,7 @@ def make_page(comparison: Comparison, title: str, verdict: str) -> Page:
     main = [r for r in comparison.results if r.main] or comparison.results
     subject = Subject(comparison, looks, main)
     figures = (make(subject) for make in FIGURES)
+    (_, table), *others = build_tables(main, looks)
     return Page(
         title=title,
         data=describe_data(comparison.spec),
@@ -124,7 +145,8 @@ def make_page(comparison: Comparison, title: str, verdict: str) -> Page:
         cards=tuple(
             (PURPOSES.get(f.purpose, _sentence(f.purpose)), f) for f in comparison.findings
         ),
-        table=build_table(main, looks),
+        table=table,
+        more_tables=tuple((_sentence(name), other) for name, other in others),
         figures=tuple(f for f in figures if f is not None),
         comparison=comparison,
         model_notes=tuple(

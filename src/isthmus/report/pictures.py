@@ -59,6 +59,13 @@ def sheet(images: Bytes, columns: int) -> Bytes:
     return page
 
 
+def framed(images: Bytes) -> Bytes:
+    """Images (n, H, W, 4) in one row, the first and the last at a distance from the others."""
+    apart = np.zeros((images.shape[1], max(2, images.shape[2] // 4), 4), np.uint8)
+    inside = sheet(images[1:-1], len(images) - 2)
+    return np.concatenate([images[0], apart, inside, apart, images[-1]], axis=1)
+
+
 def png(page: Bytes) -> bytes:
     """A sheet as PNG; grey ones take a grey format."""
     from PIL import Image

@@ -35,8 +35,8 @@ def run_report(
 
     Args:
         run: A trained run.
-        arrays: Any of `originals` (n, *D), `reconstructions` (n, *D), `samples` (n, *D),
-            `codes` (N, 2), `labels` (N,) and `rates` (Z,), as in `Comparison` without the label.
+        arrays: Any of those that `Comparison` lists, without the label: `originals` (n, *D),
+            `reconstructions` (n, *D), `codes` (N, 2), `traversals` (K, T, *D) and so on.
         path: The file.
         metrics: By column key.
         errors: Their uncertainties, by column key.

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from markupsafe import Markup
 
+from isthmus.evaluation.results import ModelResult
 from isthmus.report import svg
 from isthmus.report.figure import Figure, Subject, chart, padded
 from isthmus.report.looks import Look
@@ -17,6 +18,8 @@ THRESHOLDS = (0.99, 0.95, 0.9, 0.8, 0.7, 0.5)
 LOWEST_R2 = -0.2
 LOG_FROM = 8.0
 LONGEST_LABEL = 18
+# Settings of one recipe that make a curve.
+JOINED = 3
 
 Series = dict[str, dict[int, float]]
 
@@ -150,8 +153,10 @@ def rate_distortion(subject: Subject) -> Figure | None:
     if not points:
         return None
 
+    curves = joined(subject.main, points)
+
     def draw(size: svg.Point) -> list[Markup]:
-        return _draw_bits(points, subject.looks, size)
+        return _draw_bits(points, subject.looks, size, curves)
 
     shows = say_bits(points)
     return Figure(
@@ -164,6 +169,15 @@ def rate_distortion(subject: Subject) -> Figure | None:
         "chart",
         chart(draw, f"Scatter plot of distortion against rate in bits by model. {shows}"),
     )
+
+
+def joined(results: Sequence[ModelResult], points: dict[str, svg.Point]) -> list[list[svg.Point]]:
+    """By recipe that was trained with several settings, its points from the smallest code on."""
+    by_name: dict[str, list[svg.Point]] = {}
+    for result in results:
+        if result.label in points:
+            by_name.setdefault(result.name, []).append(points[result.label])
+    return [sorted(found) for found in by_name.values() if len(found) >= JOINED]
 
 
 def say_bits(points: dict[str, svg.Point]) -> str:
@@ -189,7 +203,10 @@ def say_bits(points: dict[str, svg.Point]) -> str:
 
 
 def _draw_bits(
-    points: dict[str, svg.Point], looks: dict[str, Look], size: svg.Point
+    points: dict[str, svg.Point],
+    looks: dict[str, Look],
+    size: svg.Point,
+    curves: list[list[svg.Point]],
 ) -> list[Markup]:
     xs, ys = (np.array([p[i] for p in points.values()]) for i in (0, 1))
     _, right = padded(xs, 0.2)
@@ -202,6 +219,7 @@ def _draw_bits(
     plot = svg.frame(size, (left, max(right, left + span / 3)), (low, high), left=52)
     parts: list[Markup] = [plot.axes("rate: bits of the code", "distortion: bits left to say")]
     parts.append(_diagonals(plot))
+    parts.extend(svg.polyline([plot.at(*point) for point in curve], "curve") for curve in curves)
     places = [plot.at(*p) for p in points.values()]
     texts = svg.label_beside(places, list(points), plot)
     for (label, (x, y)), place, (at, anchor) in zip(points.items(), places, texts, strict=True):

@@ -7,10 +7,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import final
 
-from isthmus.evaluation.results import COLUMNS, Column, ModelResult
+from isthmus.evaluation import COLUMNS, MEASURES, Column, ModelResult
+from isthmus.evaluation.measures.tables import (
+    DISENTANGLEMENT,
+    INFORMATION,
+    LATENT,
+    LIKELIHOOD,
+    OVERVIEW,
+    SAMPLES,
+)
 from isthmus.report.looks import BASELINE, Look
 from isthmus.report.words import fixed, uncertainty
 
+ORDER = (OVERVIEW, LATENT, DISENTANGLEMENT, INFORMATION, LIKELIHOOD, SAMPLES)
+# Columns of one table, at most.
+MOST_COLUMNS = 11
 # Beyond its ideal a value is chance: a sample AUC of 0.48 is no better than one of 0.5.
 IDEALS = {"sample_auc": 0.5}
 ARROWS = {1: "↑", -1: "↓", 0: ""}
@@ -103,9 +114,11 @@ def _at_best(value: float, ideal: float, better: int) -> float:
     return max(value, ideal) if better < 0 else min(value, ideal)
 
 
-def build_table(results: Sequence[ModelResult], looks: dict[str, Look]) -> Table:
-    """The table of these models, over every column that at least one of them has."""
-    columns = [c for c in COLUMNS if any(metric(r, c.key) is not None for r in results)]
+def build_table(
+    results: Sequence[ModelResult], looks: dict[str, Look], offered: Sequence[Column] = COLUMNS
+) -> Table:
+    """The table of these models, over every column of `offered` that at least one of them has."""
+    columns = [c for c in offered if any(metric(r, c.key) is not None for r in results)]
     best = [best_of(c, [metric(r, c.key) for r in results]) for c in columns]
     letters: dict[str, str] = {}
     groups = []
@@ -122,6 +135,31 @@ def build_table(results: Sequence[ModelResult], looks: dict[str, Look]) -> Table
             groups.append((name, tuple(rows)))
     footnotes = tuple((letter, text) for text, letter in letters.items())
     return Table(tuple(heading(c) for c in columns), tuple(groups), footnotes)
+
+
+def build_tables(
+    results: Sequence[ModelResult], looks: dict[str, Look]
+) -> tuple[tuple[str, Table], ...]:
+    """The main table, then those of the measures' other headings that have figures.
+
+    One with more columns than fit on paper goes on in another.
+    """
+    offered: dict[str, list[Column]] = {name: [] for name in ORDER}
+    for entry in MEASURES:
+        known = offered.setdefault(entry.about["table"], [])
+        known += [c for c in entry.about["columns"] if c not in known]
+    tables = [(OVERVIEW, build_table(results, looks))]
+    for name, columns in offered.items():
+        there = [c for c in columns if any(metric(r, c.key) is not None for r in results)]
+        if name == OVERVIEW or not there:
+            continue
+        parts = -(-len(there) // MOST_COLUMNS)
+        size = -(-len(there) // parts)
+        for i in range(parts):
+            part = there[i * size : (i + 1) * size]
+            title = f"{name}, continued" if i else name
+            tables.append((title, build_table(results, looks, part)))
+    return tuple(tables)
 
 
 def heading(column: Column) -> Heading:
