@@ -1,6 +1,7 @@
 """Conditional models on the command line: fit, sample, decode, reconstruct, score."""
 
 import csv
+import shlex
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ import torch
 from click.testing import CliRunner
 
 from isthmus.cli.main import cli
+from isthmus.data import load
 from isthmus.fitting import Run
 
 QUICK = ("--threads", "1", "--epochs", "1", "--device", "cpu", "--hidden", "16")
@@ -72,6 +74,27 @@ def test_a_table_conditioned_on_columns(isthmus, tmp_path):
     isthmus("sample", run, "--condition", "age=0.5,sex=m", "-n", 4, "-o", tmp_path / "x.csv")
     assert (tmp_path / "x.csv").read_text().startswith("a,b\n")
     isthmus("reconstruct", run, path, "-o", tmp_path / "again.csv")
+    # One column of the condition is changed, the other stays each datum's own.
+    isthmus("reconstruct", run, path, "--condition", "sex=m", "-o", tmp_path / "men.npy")
+    read, source = Run.read(run).model, load(path, condition=("age", "sex"))
+    z = read.encode(source.x, condition=source.condition)
+    men = source.condition.clone()
+    men[:, 1:] = torch.tensor([0.0, 1.0])
+    expected = read.decode(z, condition=men)
+    np.testing.assert_allclose(np.load(tmp_path / "men.npy"), expected, atol=1e-6)
+    assert np.load(tmp_path / "men.npy").shape == (40, 2)
+
+
+def test_the_line_that_a_fit_ends_with_draws_from_a_conditional_model(isthmus, tmp_path):
+    path = tmp_path / "t.csv"
+    rows = (f"{i % 7},{i % 5}.5,{'yes' if i % 2 else 'no'}" for i in range(30))
+    path.write_text("a,b,smokes\n" + "\n".join(rows) + "\n")
+    options = ("--recipe", "cvae", "--condition", "smokes,b", *QUICK, "-o", tmp_path / "run")
+    said = isthmus("fit", path, *options).stdout
+    line = shlex.split(said.splitlines()[-1])
+    assert line[line.index("--condition") + 1] == "smokes=no,b=2.5"
+    isthmus(*line[1:-1], tmp_path / "x.csv")
+    isthmus("encode", tmp_path / "run", path, "-o", tmp_path / "z.csv")
 
 
 def test_a_table_with_gaps_is_learned_from_and_read_again(isthmus, refused, tmp_path):
@@ -82,8 +105,9 @@ def test_a_table_with_gaps_is_learned_from_and_read_again(isthmus, refused, tmp_
     path.write_text("a,b,c\n" + "\n".join(text) + "\n")
     run = tmp_path / "run"
     options = ("--recipe", "miwae-imputation", *QUICK, "-o", run)
-    assert "missing" in refused("fit", path, *options).stderr
-    isthmus("fit", path, "--missing", *options)
+    plain = ("--recipe", "vae", *QUICK, "-o", tmp_path / "plain")
+    assert "missing" in refused("fit", path, *plain).stderr
+    isthmus("fit", path, *options)
     isthmus("encode", run, path, "-o", tmp_path / "z.npy")
     isthmus("score", run, path, "--samples", 5, "-o", tmp_path / "s.npy")
     assert np.isfinite(np.load(tmp_path / "z.npy")).all()

@@ -94,10 +94,13 @@ def test_columns_go_by_name_in_the_run_s_order(name, people, tmp_path):
     assert "columns that the run does not know were left out: shoe" in given.notes
 
 
-def test_the_label_is_no_unknown_column(people, table):
-    assert data_for(people, str(table), label="town").classes == ("Bonn", "Ulm")
+def test_the_label_of_the_training_is_the_label_again(people, table, tmp_path):
     assert data_for(people, str(table), label="town").notes == ()
-    assert "left out: town" in data_for(people, str(table)).notes[-1]
+    remembered = data_for(people, str(table))
+    assert remembered.classes == ("Bonn", "Ulm")
+    assert remembered.notes == ("read as at training: label town",)
+    write_people(tmp_path / "x.csv", ["age", "weight", "height", "width"])
+    assert data_for(people, str(tmp_path / "x.csv")).notes == ()
 
 
 def test_missing_columns_are_named(people, tmp_path):

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import json
 import shutil
+
+from isthmus.report.words import fixed
 
 
 def test_a_run_with_and_without_its_data(digits_run, isthmus, tmp_path):
@@ -15,6 +18,21 @@ def test_a_run_with_and_without_its_data(digits_run, isthmus, tmp_path):
     assert page.read_text() == with_data
     assert "<html" in bare
     assert len(with_data) > len(bare)
+    for figure in ("prior", "traversals", "interpolations", "attributes", "outliers"):
+        assert f'<section id="{figure}"' in with_data
+        assert f'<section id="{figure}"' not in bare
+
+
+def test_what_evaluate_found_stands_in_the_report(digits_run, isthmus, tmp_path):
+    folder = tmp_path / "run"
+    shutil.copytree(digits_run, folder)
+    isthmus("evaluate", folder, "digits", "--measures", "reconstruction,information")
+    isthmus("report", folder)
+    page = (folder / "report.html").read_text()
+    found = json.loads((folder / "metrics.json").read_text())["evaluation"]["values"]
+    assert fixed(found["r2"]["value"], 3) in page
+    assert '<h3 class="more">Information</h3>' in page
+    assert fixed(found["mi"]["value"], 2) in page
 
 
 def test_a_folder_of_neither(refused, here):

@@ -145,3 +145,19 @@ def test_what_does_not_fit_is_refused(name, layout, said, tmp_path):
     ):
         pass
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("kind", ["npy", "csv", "parquet"])
+def test_integers_stay_integers(kind, tmp_path):
+    rows = np.array([[0, 2**24 + 1], [3, 4], [5, 6]])
+    path = tmp_path / f"x.{kind}"
+    write(path, Layout("codes", 3, (2,), ("z0", "z1"), integers=True), rows)
+    if kind == "npy":
+        found = np.load(path)
+    elif kind == "parquet":
+        table = pq.read_table(path)
+        found = np.stack([table[name].to_numpy() for name in table.column_names], 1)
+    else:
+        found = np.loadtxt(path, delimiter=",", skiprows=1, dtype=np.int64)
+    assert found.dtype == np.int64
+    np.testing.assert_array_equal(found, rows)

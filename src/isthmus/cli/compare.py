@@ -29,6 +29,11 @@ INTERRUPTED = 130
 )
 @click.option("--minutes", type=float, metavar="M", help="A budget for everything together.")
 @click.option("--samples", type=click.IntRange(1), help="Importance samples. [default: 500]")
+@click.option(
+    "--measures",
+    metavar="A,B,...",
+    help="Figures besides the main table's; see `isthmus evaluate --list`. [default: of codes]",
+)
 @click.option("--epochs", type=int, metavar="N", help="Passes over the data, for each model.")
 @options.train_seed_option
 @options.step_options
@@ -47,6 +52,7 @@ def compare(
     seeds: int,
     minutes: float | None,
     samples: int | None,
+    measures: str | None,
     config: str | None,
     sets: Sequence[str],
     output: str | None,
@@ -81,6 +87,7 @@ def compare(
                 latent_dim=latent_dim,
                 latent_dims=values.wholes("--latent-dims", latent_dims) if latent_dims else None,
                 seeds=seeds,
+                measures=values.words("--measures", measures) if measures else None,
                 folder=folder,
                 say=_say,
                 watch=lambda title: [ProgressBar(title)],

@@ -10,16 +10,7 @@ from isthmus.cli import options
 @click.command()
 @options.run_argument
 @click.argument("codes")
-@click.option(
-    "--mode",
-    default="mean",
-    metavar="mean|sample|argmax",
-    help="What to take of p(x|z). [default: mean]",
-)
-@options.condition_option
-@options.output_options
-@options.seed_option
-@options.device_option
+@options.made_options
 def decode(
     run: str,
     codes: str,

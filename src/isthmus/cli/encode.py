@@ -16,11 +16,7 @@ from isthmus.cli import options
     metavar="mean|sample|argmax|softmax",
     help="What to take of q(z|x). [default: mean]",
 )
-@options.output_options
-@options.label_option
-@options.image_size_option
-@options.seed_option
-@options.device_option
+@options.written_options
 def encode(
     run: str,
     data: str,
@@ -37,18 +33,12 @@ def encode(
     RUN is a folder that `isthmus fit` wrote. The codes go to .npy, .csv or .parquet, there with the
     columns z0, z1, ... and the label where DATA have one.
     """
-    import torch
-
     from isthmus.cli import running
-    from isthmus.cli.given import data_for
     from isthmus.cli.talk import with_progress, wrote
     from isthmus.cli.writers import Target
 
     target = Target.at(output, overwrite)
-    trained, where = running.open_run(run, device)
-    given = data_for(trained, data, label, image_size)
-    running.say_notes(given)
-    torch.manual_seed(seed)
+    trained, where, given = running.begin(run, data, label, image_size, device, seed)
     layout = running.code_layout(trained, len(given), bool(given.classes), mode)
     with target.open(layout) as sink:
         for batch in with_progress(given.chunks(running.CHUNK), len(given), "encoding"):

@@ -52,12 +52,13 @@ def fit(
     from isthmus.cli.talk import note
     from isthmus.fitting import fit as train
     from isthmus.fitting import leads
-    from isthmus.training import LAST, ProgressBar
+    from isthmus.training import LAST, ProgressBar, is_finished
 
     settings = gather(data, flags, sets, config)
     source = load_data(data, settings.data)
     folder = _folder(output, f"{settings.recipe}-{source.spec.name}", resume)
-    finished = resume and _is_finished(folder)
+    # What cannot be read the resumption will refuse.
+    finished = resume and bool(is_finished(folder))
     for text in source.notes:
         note(text)
     try:
@@ -94,21 +95,6 @@ def _folder(output: str | None, name: str, resume: bool) -> Path:
     return latest_folder(name) if resume else free_folder(name)
 
 
-def _is_finished(folder: Path) -> bool:
-    """Whether the folder's run is complete; what cannot be read the resumption will refuse."""
-    import json
-
-    from safetensors import SafetensorError, safe_open
-
-    from isthmus.training import LAST
-
-    try:
-        with safe_open(folder / LAST, "pt") as file:
-            return bool(json.loads(file.metadata()["position"])["finished"])
-    except (SafetensorError, OSError, KeyError, TypeError, ValueError):
-        return False
-
-
 def _stopped(folder: Path, arguments: Sequence[str]) -> None:
     """Say where an interrupted run stands and how it goes on, and end."""
     from isthmus.training import HISTORY, LAST, read_history
@@ -127,6 +113,7 @@ def _stopped(folder: Path, arguments: Sequence[str]) -> None:
 
 
 def _say_end(run: Run, folder: Path, data: str, finished: bool) -> None:
+    from isthmus.cli.running import sample_line
     from isthmus.cli.talk import wrote
 
     losses = [r["validation/loss"] for r in run.history if "validation/loss" in r]
@@ -138,6 +125,5 @@ def _say_end(run: Run, folder: Path, data: str, finished: bool) -> None:
     if losses:
         click.echo(f"held-out loss {min(losses):.4f} nats per datum")
     place = shlex.quote(str(folder))
-    suffix = "png" if run.spec.kind == "image" else "csv"
     click.echo(f"Next: isthmus encode {place} {shlex.quote(data)} -o codes.npy")
-    click.echo(f"      isthmus sample {place} -n 64 -o samples.{suffix}")
+    click.echo(f"      {sample_line(run, folder)}")

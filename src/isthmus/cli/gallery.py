@@ -12,11 +12,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from isthmus.conditions import needs_condition
 from isthmus.data import Batch, Source
+from isthmus.evaluation.candidates import learned
 from isthmus.evaluation.comparison import SHOWN_CODES, shown_of
-from isthmus.evaluation.measure import LOG2, principal_plane
-from isthmus.fitting import Run
+from isthmus.evaluation.measures import MEASURES, ask
+from isthmus.evaluation.measures.overview import LOG2, principal_plane
+from isthmus.evaluation.measures.tables import PICTURES
+from isthmus.evaluation.subject import Question, Subject
+from isthmus.evaluation.units import Units, as_floats
+from isthmus.fitting import METRICS, Run
 from isthmus.report import run_report
+from isthmus.store import read_json
 
 REPORT = "report.html"
 
@@ -30,9 +37,19 @@ def write_run_report(run: Run, folder: Path, source: Source | None) -> Path:
         source: The data that the run was trained on; None leaves the pictures of data out.
     """
     arrays: dict[str, Any] = {} if source is None else held_out_arrays(run, source)
+    values, errors = measured(folder)
     # As they read from config.json, so that the report of a run is the same when it is drawn again.
     stored = replace(run, options=json.loads(json.dumps(run.options)))
-    return run_report(stored, arrays, folder / REPORT)
+    return run_report(stored, arrays, folder / REPORT, values, errors)
+
+
+def measured(folder: Path) -> tuple[dict[str, float], dict[str, float]]:
+    """What `isthmus evaluate` found of the run, if it was asked: figures and errors, by key."""
+    path = folder / METRICS
+    found = read_json(path).get("evaluation", {}).get("values", {}) if path.exists() else {}
+    values = {key: float(each["value"]) for key, each in found.items()}
+    errors = {key: float(each["error"]) for key, each in found.items() if "error" in each}
+    return values, errors
 
 
 def held_out_arrays(run: Run, source: Source, seed: int = 0) -> dict[str, Any]:
@@ -59,7 +76,19 @@ def held_out_arrays(run: Run, source: Source, seed: int = 0) -> dict[str, Any]:
             arrays["rates"] = np.sort(_array(rates))[::-1]
     if held_out.labels is not None:
         arrays["labels"] = held_out.labels.cpu().numpy()
+    if not needs_condition(model):
+        arrays |= pictures(run, held_out, arrays, seed)
     return arrays
+
+
+def pictures(run: Run, held_out: Batch, arrays: dict[str, Any], seed: int) -> dict[str, Any]:
+    """What the measures that make pictures answer on these held-out data."""
+    x = as_floats(held_out.x)
+    # What is missing of a datum is shown as missing, and the code is of the rest.
+    labels = arrays.get("labels")
+    question = Question(Units(run.spec), x, x, x, labels, labels, seed)
+    names = [entry.name for entry in MEASURES if entry.about["table"] == PICTURES]
+    return ask(Subject(learned(run, samples=1), question), names).arrays
 
 
 def first(chunks: Iterable[Batch], n: int) -> Batch:

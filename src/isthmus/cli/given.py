@@ -6,24 +6,24 @@ import csv
 import gzip
 import math
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, final
 
-import numpy as np
 from torch import Tensor
 
-from isthmus.cli import values
+from isthmus.cli import remembered, values
+from isthmus.cli.remembered import TABLES
+from isthmus.conditions import needs_condition
 from isthmus.data import DATASETS, Batch, DataSpec, Source, load
-from isthmus.data.condition import translation
+from isthmus.data.condition import Conditioned, translation
 from isthmus.errors import DataError, UnknownNameError
 from isthmus.fitting import Run
 from isthmus.model import LatentModel
 from isthmus.posteriors import DiscretePosterior
 from isthmus.registry import did_you_mean
 
-TABLES = (".csv", ".csv.gz", ".tsv", ".parquet")
 # A float image of a run on [0, 1] that goes beyond this is in the data's own unit, 0 to 255 for
 # instance; a reconstruction may overshoot 1 by a little and is not.
 OVERSHOOT = 1.5
@@ -57,10 +57,18 @@ class Given:
 
     def chunks(self, size: int) -> Iterator[Batch]:
         """All data in their order, at most `size` at a time."""
-        for batch in self.source.chunks(size):
-            if self.recode is not None and batch.condition is not None:
-                batch = replace(batch, condition=self.recode(batch.condition))
-            yield batch if self.factor == 1.0 else replace(batch, x=batch.x * self.factor)
+        return map(self._in_units, self.source.chunks(size))
+
+    def as_source(self) -> Source:
+        """The same as a source, to be split as the run's data were."""
+        if self.factor == 1.0 and self.recode is None:
+            return self.source
+        return Conditioned(self.source, self.source.spec, self._in_units)
+
+    def _in_units(self, batch: Batch) -> Batch:
+        if self.recode is not None and batch.condition is not None:
+            batch = replace(batch, condition=self.recode(batch.condition))
+        return batch if self.factor == 1.0 else replace(batch, x=batch.x * self.factor)
 
 
 def data_for(run: Run, data: str, label: str | None = None, image_size: str | None = None) -> Given:
@@ -72,37 +80,44 @@ def data_for(run: Run, data: str, label: str | None = None, image_size: str | No
     """
     spec = run.spec
     options: dict[str, Any] = {"label": label, "missing": spec.missing or None}
-    if spec.condition:
-        options["condition"] = tuple(column.name for column in spec.condition)
     if image_size is not None:
         options["image_size"] = values.size("--image-size", image_size)
+    given = {name: value for name, value in options.items() if value is not None}
+    given["condition"] = None
+    if needs_condition(run.model):
+        given["condition"] = tuple(column.name for column in spec.condition)
+    kept = {k: v for k, v in remembered.applying(run, data).items() if k not in given}
     notes: tuple[str, ...] = ()
     if data not in DATASETS:
-        options["kind"] = spec.kind
+        # Named data sets are never that small, and take no such option.
+        given |= {"kind": spec.kind, "min_rows": 1}
         path = Path(data)
         if path.is_dir():
-            options["kind"], options["grey"] = None, spec.shape[0] == 1
+            given |= {"kind": None, "grey": spec.shape[0] == 1}
         elif path.is_file() and path.name.lower().endswith(TABLES):
-            options["columns"], notes = run_columns(spec, path, label)
-    given = {k: v for k, v in options.items() if v is not None}
-    _check_array(data, run)
-    # Named data sets are never that small, and take no such option.
-    source = load(data, **given) if data in DATASETS else load(data, min_rows=1, **given)
+            if kept.get("label") not in column_names(path):
+                kept.pop("label", None)
+            left = run.reading.options.get("drop", ())
+            given["columns"], notes = run_columns(spec, path, label or kept.get("label"), left)
+        elif (columns := remembered.array_columns(run, data)) is not None:
+            kept["columns"] = columns
+    _check_array(data, run, {**kept, **given})
+    source = load(data, **{**kept, **given})
     _check_shape(source.spec, run, data)
-    factor, unit_notes = unit_factor(source, spec, is_array=data.lower().endswith((".npy", ".npz")))
-    recode = translation(source.spec.condition, spec.condition) if spec.condition else None
-    return Given(source, factor, (*source.notes, *notes, *unit_notes), recode)
+    factor, unit_notes = unit_factor(source, spec, is_array=remembered.is_array(data))
+    own = source.spec.condition
+    recode = translation(own, spec.condition) if own else None
+    told = remembered.told(kept)
+    return Given(source, factor, (*source.notes, *told, *notes, *unit_notes), recode)
 
 
-def _check_array(data: str, run: Run) -> None:
+def _check_array(data: str, run: Run, options: Mapping[str, Any]) -> None:
     """Refuse an array of another size than the run's data, before its axes are interpreted."""
-    if not data.lower().endswith(".npy") or not Path(data).is_file():
+    shape = remembered.peek(data)
+    if shape is None or options.get("columns") is not None:
         return
-    try:
-        shape = np.load(data, mmap_mode="r", allow_pickle=False).shape
-    except (OSError, ValueError):
-        return  # the loader says what is wrong with the file
-    if math.prod(shape[1:]) != run.spec.size:
+    resized = "image_size" in options and len(shape) > 2
+    if math.prod(shape[1:]) != run.spec.size and not resized:
         raise _mismatch(data, shape, run)
 
 
@@ -156,9 +171,10 @@ def as_codes(model: LatentModel, rows: Tensor) -> Tensor:
 
 
 def run_columns(
-    spec: DataSpec, path: Path, label: str | None
+    spec: DataSpec, path: Path, label: str | None, left: Sequence[str] = ()
 ) -> tuple[tuple[str, ...] | None, tuple[str, ...]]:
-    """The columns of a table that a run needs, in its order, and a note on those that it does not.
+    """The columns of a table that a run needs, in its order, and a note on those that it does not
+    know, but for those that were left out at training.
 
     Raises:
         UnknownNameError: Some are missing.
@@ -181,7 +197,7 @@ def run_columns(
         raise UnknownNameError(
             f"{path} lacks the column {missing[0]!r} that the run was trained on.{near}"
         )
-    told = {label, *(column.name for column in spec.condition)}
+    told = {label, *left, *(column.name for column in spec.condition)}
     extra = [name for name in found if name not in wanted and name not in told]
     return wanted, (
         f"columns that the run does not know were left out: {', '.join(extra)}",
@@ -189,7 +205,11 @@ def run_columns(
 
 
 def column_names(path: Path) -> list[str]:
-    """The columns of a table, from its first line or its schema."""
+    """The columns of a table, from its first line or its schema.
+
+    Raises:
+        DataError: It is not a readable file of its kind.
+    """
     if path.suffix.lower() == ".parquet":
         return _parquet_names(path)
     opened: Any = gzip.open if path.suffix.lower() == ".gz" else open

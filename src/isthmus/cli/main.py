@@ -40,8 +40,21 @@ COMMANDS = {
     "reconstruct": Lazy(
         "isthmus.cli.reconstruct:reconstruct", "Write DATA after the strip and back."
     ),
+    "impute": Lazy("isthmus.cli.impute:impute", "Write DATA with their gaps filled in."),
     "sample": Lazy("isthmus.cli.sample:sample", "Write new data drawn from a model."),
+    "interpolate": Lazy(
+        "isthmus.cli.interpolate:interpolate", "Write the way from one datum to another."
+    ),
+    "traverse": Lazy(
+        "isthmus.cli.traverse:traverse", "Write what each dimension of the code changes."
+    ),
+    "edit": Lazy("isthmus.cli.edit:edit", "Write DATA moved towards a label or a larger column."),
+    "density": Lazy("isthmus.cli.density:density", "Fit a density to a run's codes, for `sample`."),
     "score": Lazy("isthmus.cli.score:score", "Write log p(x) of DATA, in nats per datum."),
+    "evaluate": Lazy("isthmus.cli.evaluate:evaluate", "Measure a run: every figure by its name."),
+    "rate-distortion": Lazy(
+        "isthmus.cli.rate_distortion:rate_distortion", "Draw what a bit of code buys on DATA."
+    ),
     "recipes": Lazy("isthmus.cli.recipes:recipes", "List the models there are, or explain one."),
     "report": Lazy("isthmus.cli.report:report", "Draw report.html of a folder again."),
 }

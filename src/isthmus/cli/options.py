@@ -46,7 +46,7 @@ data_options = stack(
         help="What the model is told of each datum, for recipes such as cvae.",
     ),
     click.option(
-        "--missing", is_flag=True, default=None, help="Let gaps through, for miwae-imputation."
+        "--missing", is_flag=True, default=None, help="Let gaps through: miwae-imputation, m2."
     ),
     image_size_option,
     click.option("--grey/--colour", default=None, help="Read pictures as grey or as RGB."),
@@ -60,7 +60,7 @@ model_options = stack(
     click.option("--posterior", metavar="NAME", help="q(z|x) of the recipe custom."),
     click.option("--prior", metavar="NAME", help="p(z) of the recipe custom."),
     click.option("--objective", metavar="NAME", help="What the recipe custom minimises."),
-    click.option("--network", metavar="NAME", help="auto, mlp, conv, residual or linear."),
+    click.option("--network", metavar="NAME", help="auto, mlp, conv, residual, linear or map."),
     click.option("--hidden", metavar="512,256", help="Widths of the hidden layers."),
     click.option("--likelihood", metavar="NAME", help="p(x|z); auto takes what fits the data."),
 )
@@ -108,4 +108,19 @@ device_option = click.option(
 )
 seed_option = click.option(
     "--seed", type=click.IntRange(0), default=0, help="The same seed, the same result. [default: 0]"
+)
+# What a command takes that writes something for every datum of DATA.
+written_options = stack(output_options, label_option, image_size_option, seed_option, device_option)
+# What a command takes that makes data.
+made_options = stack(
+    click.option(
+        "--mode",
+        default="mean",
+        metavar="mean|sample|argmax",
+        help="What to take of p(x|z). [default: mean]",
+    ),
+    condition_option,
+    output_options,
+    seed_option,
+    device_option,
 )

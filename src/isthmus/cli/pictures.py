@@ -16,7 +16,9 @@ from isthmus.errors import OptionError
 LARGEST_GRID = 64_000_000
 # Smaller tiles are enlarged to about this, for people to see them.
 TILE = 32
+STRIP_TILE = 48
 GAP = 1
+WIDE_GAP = 6
 
 
 def to_bytes(images: np.ndarray) -> np.ndarray:
@@ -44,11 +46,15 @@ class GridSink(Sink):
     def __init__(self, path: Path, layout: Layout) -> None:
         channels, height, width = layout.shape
         self._path = path
-        self._zoom = max(1, TILE // max(height, width))
-        self._across = math.ceil(math.sqrt(layout.rows))
+        self._zoom = max(1, (STRIP_TILE if layout.across else TILE) // max(height, width))
+        self._across = layout.across or math.ceil(math.sqrt(layout.rows))
         self._step = (height * self._zoom + GAP, width * self._zoom + GAP)
         down = math.ceil(layout.rows / self._across)
-        size = (down * self._step[0] + GAP, self._across * self._step[1] + GAP)
+        self._lefts = [
+            i * self._step[1] + GAP + WIDE_GAP * sum(a <= i for a in layout.apart)
+            for i in range(self._across)
+        ]
+        size = (down * self._step[0] + GAP, self._lefts[-1] + self._step[1])
         if size[0] * size[1] > LARGEST_GRID:
             raise OptionError(
                 f"A grid of {layout.rows:,} images would be {size[1]:,} by {size[0]:,} pixels: "
@@ -61,7 +67,7 @@ class GridSink(Sink):
         for image in to_bytes(rows):
             tile = image.repeat(self._zoom, axis=0).repeat(self._zoom, axis=1)
             down, across = divmod(self._written, self._across)
-            top, left = down * self._step[0] + GAP, across * self._step[1] + GAP
+            top, left = down * self._step[0] + GAP, self._lefts[across]
             self._pixels[top : top + tile.shape[0], left : left + tile.shape[1]] = tile
             self._written += 1
 

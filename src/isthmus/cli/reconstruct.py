@@ -17,11 +17,7 @@ from isthmus.cli import options
     help="The code, of q(z|x). [default: mean]",
 )
 @options.condition_option
-@options.output_options
-@options.label_option
-@options.image_size_option
-@options.seed_option
-@options.device_option
+@options.written_options
 def reconstruct(
     run: str,
     data: str,
@@ -38,29 +34,28 @@ def reconstruct(
 
     It is the mean of p(x|z) at the code. It goes to .npy; a table's to .csv or .parquet with the
     run's own columns; images to .png, as one grid, or to a folder. A conditional model encodes
-    each datum with its own condition, and decodes it with that or with the one given: what it
-    would be under another.
+    each datum with its own condition, and decodes it with that or with the one given, of which
+    NAME=VALUE for some columns leaves the others as they are: what it would be under another.
     """
-    import torch
-
     from isthmus.cli import running
-    from isthmus.cli.given import data_for
     from isthmus.cli.talk import with_progress, wrote
     from isthmus.cli.writers import Target
+    from isthmus.data.condition import change_condition
 
     target = Target.at(output, overwrite)
-    trained, where = running.open_run(run, device)
-    given = data_for(trained, data, label, image_size)
-    other = running.one_condition(trained, condition, where, required=False)
-    running.say_notes(given)
-    torch.manual_seed(seed)
+    trained, where, given = running.begin(run, data, label, image_size, device, seed)
+    other = None if condition is None else change_condition(trained.spec.condition, condition)
     squared = 0.0
     layout = running.data_layout(trained.spec, len(given), "reconstructions", bool(given.classes))
     with target.open(layout) as sink:
         for batch in with_progress(given.chunks(running.CHUNK), len(given), "reconstructing"):
             there = batch.to(where)
             z = trained.model.encode(there.x, mode, condition=there.condition)
-            told = there.condition if other is None else other
+            told = there.condition
+            if other is not None:
+                # A model that needs no condition was given none; what is not named stays unknown.
+                width = trained.spec.condition_dim
+                told = other(there.x.new_zeros(len(z), width) if told is None else told)
             again = trained.model.decode(z, condition=told).cpu()
             squared += float((again - batch.x).double().square().sum())
             running.write_rows(sink, again, running.label_names(batch, given.classes))

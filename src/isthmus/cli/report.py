@@ -14,7 +14,8 @@ def report(folder: str, data: str | None) -> None:
     """Draw report.html of a folder again.
 
     FOLDER is what `isthmus compare` or `isthmus fit` wrote. For a run, DATA are those that it was
-    trained on: with them the report shows reconstructions and the map of the codes too.
+    trained on: with them the report shows reconstructions, what each dimension changes, outliers
+    and all else that is drawn from data.
     """
     from isthmus.cli.talk import wrote
     from isthmus.errors import RunError
@@ -44,7 +45,13 @@ def _of_comparison(folder: Path, data: str | None) -> Path:
 def _of_run(folder: Path, data: str | None) -> Path:
     from isthmus.cli.gallery import write_run_report
     from isthmus.cli.given import data_for
+    from isthmus.cli.talk import note
     from isthmus.fitting import Run
 
     run = Run.read(folder)
-    return write_run_report(run, folder, None if data is None else data_for(run, data).source)
+    if data is None:
+        return write_run_report(run, folder, None)
+    given = data_for(run, data)
+    for text in given.notes:
+        note(text)
+    return write_run_report(run, folder, given.as_source())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,15 +10,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from isthmus.cli.given import Given
+from isthmus.cli.given import Given, data_for
 from isthmus.cli.sinks import Layout, Sink
 from isthmus.cli.talk import note
-from isthmus.conditions import reads_condition
+from isthmus.conditions import needs_condition
 from isthmus.data import Batch, DataSpec
 from isthmus.data.condition import read_condition
 from isthmus.errors import OptionError
 from isthmus.fitting import Run
-from isthmus.posteriors import code_shape
+from isthmus.posteriors import code_shape, gives_integers
 from isthmus.training.devices import choose_device
 
 # Rows of one chunk: a small part of memory, and large enough for the processor.
@@ -36,9 +37,19 @@ def open_run(folder: str, device: str) -> tuple[Run, torch.device]:
     return run, where
 
 
-def one_condition(
-    run: Run, text: str | None, where: torch.device, *, required: bool = True
-) -> Tensor | None:
+def begin(
+    folder: str, data: str, label: str | None, image_size: str | None, device: str, seed: int
+) -> tuple[Run, torch.device, Given]:
+    """A run on the device and the data that it is for, their notes said; then chance is seeded."""
+    run, where = open_run(folder, device)
+    given = data_for(run, data, label, image_size)
+    for text in given.notes:
+        note(text)
+    torch.manual_seed(seed)
+    return run, where, given
+
+
+def one_condition(run: Run, text: str | None, where: torch.device) -> Tensor | None:
     """The condition (C,) that a command was given, None where a model reads none.
 
     Raises:
@@ -47,8 +58,7 @@ def one_condition(
     if text is not None:
         return read_condition(run.spec.condition, text).to(where)
     model = run.model
-    readers = (model.encoder, model.decoder, model.prior)
-    if required and any(reads_condition(part) for part in readers):
+    if needs_condition(model):
         said = ", ".join(
             f"{c.name} ({', '.join(c.categories[:10]) or 'a number'})" for c in run.spec.condition
         )
@@ -56,17 +66,26 @@ def one_condition(
     return None
 
 
-def say_notes(given: Given) -> None:
-    """The notes on data, one line each."""
-    for text in given.notes:
-        note(text)
+def sample_line(run: Run, place: str | Path) -> str:
+    """The command that draws from a run, with a condition where its model needs one."""
+    suffix = "png" if run.spec.kind == "image" else "csv"
+    words = ["isthmus", "sample", str(place)]
+    if needs_condition(run.model):
+        # The first category, or about the mean of a number.
+        values = [
+            (c.name, c.categories[0] if c.categories else f"{c.shift:.3g}")
+            for c in run.spec.condition
+        ]
+        words += ["--condition", ",".join(f"{name}={value}" for name, value in values)]
+    return shlex.join([*words, "-n", "64", "-o", f"samples.{suffix}"])
 
 
 def code_layout(run: Run, rows: int, labels: bool, mode: str) -> Layout:
     """Codes that `mode` takes: the columns z0, z1, ..."""
     shape = code_shape(run.model.posterior, mode)
     names = tuple(f"z{i}" for i in range(torch.Size(shape).numel()))
-    return Layout("codes", rows, shape, names, labels=labels)
+    whole = gives_integers(run.model.posterior, mode)
+    return Layout("codes", rows, shape, names, labels=labels, integers=whole)
 
 
 def data_layout(spec: DataSpec, rows: int, what: str, labels: bool = False) -> Layout:

@@ -8,9 +8,6 @@ import click
 
 from isthmus.cli import options
 
-# Supports whose values have a density, so that its bits depend on the unit.
-CONTINUOUS = ("real", "unit")
-
 
 @click.command()
 @options.run_argument
@@ -18,11 +15,7 @@ CONTINUOUS = ("real", "unit")
 @click.option(
     "--samples", type=click.IntRange(1), default=1000, help="Importance samples. [default: 1000]"
 )
-@options.output_options
-@options.label_option
-@options.image_size_option
-@options.seed_option
-@options.device_option
+@options.written_options
 def score(
     run: str,
     data: str,
@@ -40,19 +33,14 @@ def score(
     --samples. It goes to .npy, or to .csv or .parquet with the column log_p, and the label where
     DATA have one.
     """
-    import torch
-
     from isthmus.cli import running
-    from isthmus.cli.given import data_for
     from isthmus.cli.sinks import Layout
     from isthmus.cli.talk import with_progress, wrote
     from isthmus.cli.writers import Target
+    from isthmus.metrics import bits_per_dim
 
     target = Target.at(output, overwrite)
-    trained, where = running.open_run(run, device)
-    given = data_for(trained, data, label, image_size)
-    running.say_notes(given)
-    torch.manual_seed(seed)
+    trained, where, given = running.begin(run, data, label, image_size, device, seed)
     total = squares = 0.0
     layout = Layout("scores", len(given), (), ("log_p",), labels=bool(given.classes))
     with target.open(layout) as sink:
@@ -66,7 +54,6 @@ def score(
             running.write_rows(sink, nats, running.label_names(batch, given.classes))
     mean = total / len(given)
     variance = max(0.0, squares / len(given) - mean**2) / max(1, len(given) - 1)
-    unit = trained.spec.unit if trained.spec.support in CONTINUOUS else 1.0
-    bits = -mean / (trained.spec.size * math.log(2)) + math.log2(unit)
+    bits = bits_per_dim(mean, trained.spec.size, trained.spec.log_unit)
     wrote(target.path, f"log p(x) of {len(given):,} data by {samples:,} importance samples")
     click.echo(f"mean log p(x) {mean:.3f} ± {math.sqrt(variance):.3f} nats, {bits:.4f} bits/dim")

@@ -103,6 +103,8 @@ def gather(
     # Who names an axis means a combination of their own.
     usual = "custom" if CUSTOM_AXES & merged["model"].keys() else DEFAULT_RECIPE
     recipe = values.word("model.recipe", merged["model"].pop("recipe", usual))
+    if RECIPES[recipe].about["gaps"]:
+        merged["data"].setdefault("missing", True)
     defaults = recipe_options(RECIPES[recipe].name)
     model = {key: _MODEL.get(key, values.like(default)) for key, default in defaults.items()}
     training = dict.fromkeys(TrainingSettings.model_fields, values.as_it_is)
@@ -120,7 +122,11 @@ def load_data(data: str, options: Mapping[str, Any]) -> Any:
 
 
 def merge(layers: Iterable[Mapping[str, Mapping[str, Any]]]) -> Layer:
-    """One layer over the other, the last on top."""
+    """One layer over the other, the last on top.
+
+    Raises:
+        UnknownNameError: There is no such section.
+    """
     merged: Layer = {section: {} for section in SECTIONS}
     for layer in layers:
         for section, given in layer.items():

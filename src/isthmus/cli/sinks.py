@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import final
+from typing import Any, final
 
 import numpy as np
 
@@ -27,6 +27,7 @@ class Layout:
         names: Of a row's elements, as tables keep it.
         images: Rows are images (C, H, W) in [0, 1].
         labels: A label comes with each row.
+        integers: The elements are whole: int64 in place of float32.
     """
 
     what: str
@@ -35,6 +36,14 @@ class Layout:
     names: tuple[str, ...]
     images: bool = False
     labels: bool = False
+    across: int | None = None
+    apart: tuple[int, ...] = ()
+    integers: bool = False
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Of an element in the file."""
+        return np.dtype(np.int64 if self.integers else np.float32)
 
 
 class Sink(ABC):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from isthmus.evaluation.results import Column, Comparison, ModelResult
+    from isthmus.evaluation import Column, Comparison, ModelResult
 
 MISSING = "–"
 # Blanks beside a cell, and at the two edges of the table.
@@ -37,7 +37,7 @@ ESSENTIAL = 6
 
 def print_comparison(comparison: Comparison, console: Console) -> None:
     """Print the main table, the code sizes where they were compared, and the findings."""
-    from isthmus.evaluation.results import COLUMNS
+    from isthmus.evaluation import COLUMNS
 
     main = [r for r in comparison.results if r.main]
     filled = [c for c in COLUMNS if any(_is_known(r, c.key) for r in main)]

@@ -16,22 +16,23 @@ from isthmus.cli.sinks import WRITERS, Layout, Sink
 @final
 @WRITERS.register(".npy")
 class NpySink(Sink):
-    """An array (N, *shape) of float32, written part by part: it may be larger than memory.
+    """An array (N, *shape) of float32 or int64, written part by part: it may be larger than memory.
 
     It is not mapped: mapped pages would count as this process's memory.
     """
 
     def __init__(self, path: Path, layout: Layout) -> None:
+        self._dtype = layout.dtype
         self._file = path.open("wb")
         header = {
-            "descr": np.lib.format.dtype_to_descr(np.dtype(np.float32)),
+            "descr": np.lib.format.dtype_to_descr(layout.dtype),
             "fortran_order": False,
             "shape": (layout.rows, *layout.shape),
         }
         np.lib.format.write_array_header_1_0(self._file, header)
 
     def write(self, rows: np.ndarray, labels: Sequence[str] | None = None) -> None:
-        self._file.write(np.ascontiguousarray(rows, np.float32).data)
+        self._file.write(np.ascontiguousarray(rows, self._dtype).data)
 
     def close(self) -> None:
         self._file.close()
@@ -41,7 +42,7 @@ def _table(layout: Layout, rows: np.ndarray, labels: Sequence[str] | None) -> An
     """Rows as an Arrow table, the label last."""
     import pyarrow as pa
 
-    flat = np.asarray(rows, np.float32).reshape(len(rows), -1)
+    flat = np.asarray(rows, layout.dtype).reshape(len(rows), -1)
     columns = [pa.array(np.ascontiguousarray(flat[:, i])) for i in range(flat.shape[1])]
     if layout.labels:
         columns.append(pa.array(labels, pa.string()))
@@ -51,7 +52,7 @@ def _table(layout: Layout, rows: np.ndarray, labels: Sequence[str] | None) -> An
 def _schema(layout: Layout) -> Any:
     import pyarrow as pa
 
-    fields = [(name, pa.float32()) for name in layout.names]
+    fields = [(name, pa.from_numpy_dtype(layout.dtype)) for name in layout.names]
     return pa.schema([*fields, *([("label", pa.string())] if layout.labels else [])])
 
 

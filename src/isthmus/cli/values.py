@@ -13,7 +13,11 @@ _NESTED = ("[", "{", '"', "'")
 
 
 def parse(text: str) -> Any:
-    """A YAML scalar or flow collection by YAML 1.2: 1e-3 is a number and `no` is a word."""
+    """A YAML scalar or flow collection by YAML 1.2: 1e-3 is a number and `no` is a word.
+
+    Raises:
+        OptionError: It is not YAML.
+    """
     text = text.strip()
     if text.startswith(_NESTED):
         import yaml
@@ -35,14 +39,22 @@ def parse(text: str) -> Any:
 
 
 def word(name: str, value: Any) -> str:
-    """A text."""
+    """A text.
+
+    Raises:
+        OptionError: The value is none.
+    """
     if isinstance(value, (list, dict)) or value is None:
         raise _wrong(name, value, "a word")
     return str(value)
 
 
 def number(name: str, value: Any) -> float:
-    """A number."""
+    """A number.
+
+    Raises:
+        OptionError: The value is none.
+    """
     try:
         if not isinstance(value, bool):
             return float(value)
@@ -52,7 +64,11 @@ def number(name: str, value: Any) -> float:
 
 
 def whole(name: str, value: Any) -> int:
-    """A whole number."""
+    """A whole number.
+
+    Raises:
+        OptionError: The value is none.
+    """
     wanted = number(name, value)
     if not wanted.is_integer():
         raise _wrong(name, value, "a whole number")
@@ -60,7 +76,11 @@ def whole(name: str, value: Any) -> int:
 
 
 def truth(name: str, value: Any) -> bool:
-    """A truth value."""
+    """A truth value.
+
+    Raises:
+        OptionError: The value is none.
+    """
     if isinstance(value, bool):
         return value
     raise _wrong(name, value, "true or false")
@@ -77,7 +97,11 @@ def words(name: str, value: Any) -> tuple[str, ...]:
 
 
 def size(name: str, value: Any) -> int | tuple[int, int]:
-    """N, or height and width as HxW."""
+    """N, or height and width as HxW.
+
+    Raises:
+        OptionError: The value is neither.
+    """
     parts = re.split(r"[x,]", value) if isinstance(value, str) else _items(value)
     numbers = tuple(whole(name, v) for v in parts)
     if len(numbers) == 1:

@@ -80,14 +80,24 @@ class Target:
                 f"{self.path}: {layout.what} of shape {layout.shape} are no rows of a table; give "
                 "-o the suffix .npy or .png, or a folder."
             )
+        with self.replacing() as temporary:
+            sink: Sink = entry.factory(temporary, layout)
+            try:
+                yield sink
+            finally:
+                sink.close()
+
+    @contextmanager
+    def replacing(self) -> Iterator[Path]:
+        """A path to write to; what is there at the end takes the target's place.
+
+        Raises:
+            OptionError: The target may not be written.
+        """
         temporary = self.path.absolute().with_name(f".{self.path.name}.{os.getpid()}.tmp")
         with parents_of(self.path):
             try:
-                sink: Sink = entry.factory(temporary, layout)
-                try:
-                    yield sink
-                finally:
-                    sink.close()
+                yield temporary
                 self._take_place(temporary)
             except PermissionError as error:
                 raise OptionError(

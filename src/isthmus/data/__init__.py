@@ -3,6 +3,7 @@
 from isthmus.data.corruption import CORRUPTIONS
 from isthmus.data.load import load
 from isthmus.data.named import DATASETS
+from isthmus.data.reading import Reading
 from isthmus.data.resident import Resident, place
 from isthmus.data.scaling import SCALINGS, Moments, Scaling, moments
 from isthmus.data.source import Batch, DataDriven, Source
@@ -23,6 +24,7 @@ __all__ = [
     "DataSpec",
     "Moments",
     "Reader",
+    "Reading",
     "Resident",
     "Scaling",
     "Source",

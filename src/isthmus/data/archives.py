@@ -30,7 +30,11 @@ _LABEL_KEYS = {"y": "", "labels": "", "train_labels": "test_labels", "y_train": 
 
 @FILES.register(".npy", takes=ARRAY_OPTIONS)
 def load_npy(path: Path, request: Request) -> Source:
-    """One array; beyond `max_bytes` as float32 it is streamed."""
+    """One array; beyond `max_bytes` as float32 it is streamed.
+
+    Raises:
+        DataError: It is no .npy file of numbers.
+    """
     with path.open("rb") as file:
         if file.read(6) != b"\x93NUMPY":
             raise DataError(
@@ -61,7 +65,11 @@ def load_npz(path: Path, request: Request) -> Source:
 
 
 def load_archive(path: Path, request: Request, classes: tuple[str, ...] = ()) -> Source:
-    """A source from a `.npz` file whose labels may stand for known classes."""
+    """A source from a `.npz` file whose labels may stand for known classes.
+
+    Raises:
+        DataError: It is no .npz archive of numbers.
+    """
     try:
         # numpy would leave a file of its own open where the archive is cut.
         with path.open("rb") as file:

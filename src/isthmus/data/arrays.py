@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -11,6 +11,7 @@ from torch import Tensor
 
 from isthmus.data.checks import check_finite, check_present, check_rows, check_support
 from isthmus.data.condition import attach
+from isthmus.data.form import form_of
 from isthmus.data.images import as_size, resize
 from isthmus.data.labels import encode_labels
 from isthmus.data.readers import NpyReader, to_tensor
@@ -23,58 +24,6 @@ from isthmus.errors import DataError, OptionError
 from isthmus.registry import did_you_mean
 
 ARRAY_OPTIONS = ("columns", "drop", "image_size")
-
-
-class Form(NamedTuple):
-    """How the numbers of an array are to be read: the spec's kind, support and unit."""
-
-    kind: str
-    support: str
-    unit: float
-
-
-def table_form(x: Tensor, *, whole: bool) -> Form:
-    """The form of rows of numbers: binary if all are 0 or 1, else real."""
-    return Form("table", "binary" if whole and _is_binary(x) else "real", 1.0)
-
-
-def counts_form(x: Tensor, *, whole: bool) -> Form:
-    """The form of bags of words or the like."""
-    return Form("counts", "count", 1.0)
-
-
-def image_form(x: Tensor, *, whole: bool) -> Form:
-    """The form of images, by their type and range.
-
-    Args:
-        x: (N, C, H, W), uint8 or float32.
-        whole: Whether x is all there is; a part of the data cannot show that all of it is binary.
-    """
-    if x.dtype == torch.uint8:
-        if whole and _is_binary(x):
-            return Form("image", "binary", 1.0)
-        return Form("image", "binary" if whole and _is_binary(x // 255, x % 255) else "unit", 255.0)
-    if whole and _is_binary(x):
-        return Form("image", "binary", 1.0)
-    low, high = (float(v) for v in x.aminmax())
-    return Form("image", "unit" if low >= 0 and high <= 1 else "real", 1.0)
-
-
-FORMS = {"table": table_form, "image": image_form, "counts": counts_form}
-
-
-def _is_binary(x: Tensor, rest: Tensor | None = None) -> bool:
-    # A look at the start settles nearly every array without a pass over it.
-    if bool(((x[:64] != 0) & (x[:64] != 1)).any()):
-        return False
-    binary = not bool(((x != 0) & (x != 1)).any())
-    return binary and (rest is None or not bool(rest.any()))
-
-
-def form_of(x: Tensor, kind: str, support: str | None, *, whole: bool = True) -> Form:
-    """The form of an array of a known kind; `support` overrides what its values suggest."""
-    form = FORMS[kind](x, whole=whole)
-    return form if support is None else form._replace(support=support)
 
 
 def check_array(array: np.ndarray, where: str, least: int) -> None:
@@ -135,7 +84,13 @@ def _small_integers(array: np.ndarray, kind: str) -> np.ndarray:
 def choose_columns(
     array: np.ndarray, request: Request, names: tuple[str, ...], where: str
 ) -> tuple[np.ndarray, tuple[str, ...]]:
-    """The columns of a two-axis array that were asked for, by number or by name."""
+    """The columns of a two-axis array that were asked for, by number or by name.
+
+    Raises:
+        DataError: No column is left.
+        OptionError: Columns are chosen of an array that is no table.
+        UnknownNameError: There is no such column.
+    """
     conditions = request.condition_columns
     if request.columns is None and not request.drop and not conditions:
         return array, names
@@ -266,15 +221,36 @@ def from_array(
         )
         conditioned = attach(table, request, condition_columns(array, request, names))
         return cast(Resident, conditioned)
+    return resident_images(
+        array, request, where, labels=labels, classes=classes, notes=notes, test_from=test_from
+    )
+
+
+def resident_images(
+    array: np.ndarray,
+    request: Request,
+    where: str,
+    *,
+    labels: Tensor | None = None,
+    classes: tuple[str, ...] = (),
+    notes: tuple[str, ...] = (),
+    test_from: int | None = None,
+) -> Resident:
+    """A source from images in memory, (N, H, W), (N, H, W, C) or (N, C, H, W).
+
+    Raises:
+        DataError: A value that is missing, not finite or outside the support.
+        OptionError: An option that images do not take.
+    """
     request.allow("images", ["image_size"])
-    x = to_tensor(_small_integers(array, kind), image=True)
+    x = to_tensor(_small_integers(array, "image"), image=True)
     gaps = check_present(x, request.missing, where)
     x = resize(x, as_size(request.image_size) or (x.shape[2], x.shape[3]))
-    form = form_of(torch.nan_to_num(x) if gaps else x, kind, request.support)
+    form = form_of(torch.nan_to_num(x) if gaps else x, "image", request.support)
     x = stored(x, form.unit)
     check_support(torch.nan_to_num(x) if gaps else x, form.support, where)
     spec = DataSpec(
-        kind,
+        "image",
         tuple(x.shape[1:]),
         form.support,
         len(x),
@@ -287,7 +263,11 @@ def from_array(
 
 
 def stream_npy(path: Path, mapped: np.memmap[Any, Any], request: Request) -> Source:
-    """A streamed source from a `.npy` file that numpy has mapped."""
+    """A streamed source from a `.npy` file that numpy has mapped.
+
+    Raises:
+        DataError: It is stored column by column.
+    """
     where = str(path)
     check_array(mapped, where, request.min_rows)
     request.allow("an array that is streamed", [])

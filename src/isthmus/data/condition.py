@@ -184,8 +184,36 @@ def read_condition(columns: Sequence[ConditionColumn], text: str) -> Tensor:
     return torch.cat([_read(column, said[column.name]) for column in columns])
 
 
+def change_condition(columns: Sequence[ConditionColumn], text: str) -> Callable[[Tensor], Tensor]:
+    """From conditions (N, C) to the same with what `text` says: all of it, or name=value for some.
+
+    Raises:
+        OptionError: As `read_condition`.
+        UnknownNameError: As `read_condition`.
+    """
+    parts = [part.strip().split("=", 1) for part in text.split(",")]
+    named = {part[0]: part[1] for part in parts if len(part) == 2}
+    some = [column for column in columns if column.name in named]
+    if len(some) < len(parts) or len(columns) == 1:
+        whole = read_condition(columns, text)
+        return lambda condition: whole.to(condition).expand_as(condition)
+    said = {column.name: _read(column, named[column.name]) for column in some}
+
+    def change(condition: Tensor) -> Tensor:
+        blocks = condition.split([column.width for column in columns], 1)
+        pairs = zip(columns, blocks, strict=True)
+        new = [said[c.name].to(b).expand_as(b) if c.name in said else b for c, b in pairs]
+        return torch.cat(new, 1)
+
+    return change
+
+
 def one_hot(labels: Tensor | None, spec: DataSpec) -> Tensor:
-    """(B, classes) float32; a row of zeros where the label is missing (below 0)."""
+    """(B, classes) float32; a row of zeros where the label is missing (below 0).
+
+    Raises:
+        DataError: The data have no labels.
+    """
     if labels is None or not spec.classes:
         raise DataError(
             f"{spec.name} has no labels to be conditioned on: give labels=, or label= for a "
@@ -232,6 +260,8 @@ def _encode(found: Coded, values: Any, name: str, rows: int, missing: bool) -> N
 
 
 def _encode_column(found: Coded, values: np.ndarray, name: str, missing: bool) -> None:
+    if missing and values.dtype.kind == "f" and _are_classes(values):
+        values = np.array([None if v != v else class_name(v) for v in values.tolist()], object)
     if values.dtype.kind in "biuf":
         numbers = values.astype(np.float64)
         _refuse_missing(~np.isfinite(numbers), name)
@@ -251,6 +281,12 @@ def _encode_column(found: Coded, values: np.ndarray, name: str, missing: bool) -
     codes = F.one_hot(torch.from_numpy(places), len(categories)).float()
     codes[torch.from_numpy(absent)] = 0.0
     _add(found, ConditionColumn(name, tuple(map(str, categories))), codes)
+
+
+def _are_classes(values: np.ndarray) -> bool:
+    """Whether numbers are labels of which some are missing: whole ones with gaps between."""
+    absent = np.isnan(values)
+    return bool(absent.any()) and bool((values == np.round(values))[~absent].all())
 
 
 def _refuse_missing(absent: np.ndarray, name: str) -> None:

@@ -53,7 +53,11 @@ def resize(x: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def as_size(size: int | tuple[int, int] | None) -> tuple[int, int] | None:
-    """The option `image_size` as (height, width)."""
+    """The option `image_size` as (height, width).
+
+    Raises:
+        OptionError: It is neither one number nor two, or below 1.
+    """
     if size is None:
         return None
     pair = (size, size) if isinstance(size, int) else tuple(size)

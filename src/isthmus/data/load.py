@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import difflib
+import json
 import mmap
 import os
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +21,16 @@ from isthmus.data.condition import attach
 from isthmus.data.formats import load_file, suffix_of
 from isthmus.data.images import load_folder
 from isthmus.data.named import DATASETS
+from isthmus.data.reading import Reading
 from isthmus.data.request import Request
 from isthmus.data.source import Source
 from isthmus.data.sparse import from_sparse
 from isthmus.data.splits import MINIMUM_ROWS
 from isthmus.data.tables import from_arrow
 from isthmus.errors import DataError, OptionError
+
+# What says nothing of how the values are read, or cannot be written down.
+_FORGOTTEN = frozenset({"labels", "name", "min_rows", "condition"})
 
 
 def load(
@@ -71,7 +76,8 @@ def load(
             are then not learned from), or an array (N,) or (N, width). Labels and text become
             one-hot codes, numbers lose their mean and are divided by their standard deviation.
         missing: Whether NaN stands for a missing element and is let through; a missing text in the
-            condition is then a code of zeros.
+            condition is then a code of zeros, and a column of whole numbers with gaps is one of
+            labels.
         options: Of a named data set, such as n= and seed= for "shapes".
 
     Returns:
@@ -97,7 +103,11 @@ def load(
         condition,
         missing,
     )
-    return attach(_source(what, request, folder, options), request)
+    source = attach(_source(what, request, folder, options), request)
+    if source is not what:
+        own = options if folder is None else {**options, "folder": os.fspath(folder)}
+        source.reading = _reading(what, request, own)
+    return source
 
 
 def _source(
@@ -113,6 +123,26 @@ def _source(
             raise DataError("The name of the data is empty; expected a path or a data set.")
         return _load_path(Path(what), request)
     return _load_object(what, request)
+
+
+def _reading(what: Any, request: Request, own: dict[str, Any]) -> Reading:
+    """What was asked for, as far as it can be written down."""
+    named = {"condition": request.condition_names} if request.condition_names else {}
+    shared = {f.name: getattr(request, f.name) for f in fields(request)}
+    asked = {k: v for k, v in {**shared, **own}.items() if k not in _FORGOTTEN and _is_plain(v)}
+    usual = {f.name: f.default for f in fields(request)}
+    options = {k: v for k, v in asked.items() if k in own or v != usual[k]} | named
+    before = what.reading if isinstance(what, Source) else Reading()
+    data = os.fspath(what) if isinstance(what, (str, os.PathLike)) else before.data
+    return Reading(data, {**before.options, **json.loads(json.dumps(options))})
+
+
+def _is_plain(value: Any) -> bool:
+    try:
+        json.dumps(value)
+    except (TypeError, ValueError):
+        return False
+    return True
 
 
 def _named(what: str, request: Request, options: dict[str, Any]) -> Source:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from isthmus.data.reading import Reading
 from isthmus.data.spec import DataSpec
 
 
@@ -58,12 +59,13 @@ class Source(ABC):
     """Data, resident in memory or streamed from a file, behind three questions.
 
     The order of an epoch depends on (seed, epoch) alone, so a run resumes at any position.
-    `notes` says in plain lines what the loader met and handled; `split_method` names how `subset`
-    draws.
+    `notes` says in plain lines what the loader met and handled; `reading` is how the loader was
+    asked; `split_method` names how `subset` draws.
     """
 
     spec: DataSpec
     notes: tuple[str, ...] = ()
+    reading: Reading = Reading()
     split_method: str = "permutation"
 
     def __len__(self) -> int:

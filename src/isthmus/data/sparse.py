@@ -97,6 +97,9 @@ def from_sparse(matrix: Any, request: Request, where: str) -> Source:
         matrix: (N, columns), any scipy format.
         request: `kind`, `support`, `labels` and `name` count.
         where: What the data are called.
+
+    Raises:
+        DataError: Another shape than (N, columns), or it is asked for as images.
     """
     if matrix.ndim != 2:
         raise DataError(f"{where} has shape {matrix.shape}; expected a sparse matrix of two axes.")

@@ -8,6 +8,9 @@ from typing import Any
 
 from isthmus.errors import RunError
 
+# Supports whose values have a density, so that log p(x) depends on the unit.
+CONTINUOUS = frozenset({"real", "unit"})
+
 
 @dataclass(frozen=True)
 class Column:
@@ -85,6 +88,11 @@ class DataSpec:
     def size(self) -> int:
         """Elements in one datum."""
         return math.prod(self.shape)
+
+    @property
+    def log_unit(self) -> float:
+        """ln(unit), by which log p of an element falls in the data's own unit; 0 if no density."""
+        return math.log(self.unit) if self.support in CONTINUOUS else 0.0
 
     def with_length(self, length: int) -> DataSpec:
         """The same for another number of data."""

@@ -149,7 +149,11 @@ def _check_numbers(schema: Any, selection: Any, column: Callable[[str], Any], wh
 
 @FILES.register(".parquet", takes=_TABLE_OPTIONS)
 def load_parquet(path: Path, request: Request) -> Source:
-    """A Parquet table; beyond `max_bytes` as float32 it is streamed by row group."""
+    """A Parquet table; beyond `max_bytes` as float32 it is streamed by row group.
+
+    Raises:
+        DataError: It is no readable Parquet file.
+    """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
