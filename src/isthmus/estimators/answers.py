@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import lru_cache
 
@@ -13,10 +13,14 @@ import torch
 from torch import Tensor
 
 from isthmus.data import DataSpec
+from isthmus.data.spec import ConditionColumn
 from isthmus.model import LatentModel
 from isthmus.recipes import build_recipe
+from isthmus.registry import RECIPES
 from isthmus.training.devices import choose_device
 from isthmus.training.threads import threads as cpu_threads
+
+TWO_CLASSES = ConditionColumn("label", ("a", "b"))
 
 
 @contextmanager
@@ -52,7 +56,9 @@ def answering(
             yield copy.deepcopy(model).to(place, wanted)
 
 
-def log_likelihood_by_row(model: LatentModel, x: Tensor, samples: int) -> Tensor:
+def log_likelihood_by_row(
+    model: LatentModel, x: Tensor, samples: int, condition: Tensor | None = None
+) -> Tensor:
     """The density log p(x) of each row, with noise that the row's own numbers determine.
 
     So a row scores the same in any order and any company, and the errors of different rows are
@@ -62,28 +68,46 @@ def log_likelihood_by_row(model: LatentModel, x: Tensor, samples: int) -> Tensor
         model: With a density.
         x: (N, *D), on the model's device.
         samples: Importance samples per row.
+        condition: (N, C), for a conditional model.
 
     Returns:
         (N,) nats.
     """
-    scores = []
+    return by_row(
+        x,
+        lambda row, i: model.log_likelihood(
+            row, samples, condition=None if condition is None else condition[i]
+        ),
+    )
+
+
+def by_row(x: Tensor, ask: Callable[[Tensor, slice], Tensor]) -> Tensor:
+    """What is said of each row of x (N, *D) alone, its noise determined by its own numbers.
+
+    Args:
+        x: On any device.
+        ask: (the row (1, *D), where it stands) -> (1,).
+    """
+    answers = []
     rows = x.cpu().float().add(0.0).numpy()  # Adding 0 makes -0 a 0.
-    for row, values in zip(x, rows, strict=True):
+    for i, values in enumerate(rows):
         torch.manual_seed(zlib.crc32(values.tobytes()))
-        scores.append(model.log_likelihood(row[None], samples))
-    return torch.cat(scores)
+        place = slice(i, i + 1)
+        answers.append(ask(x[place], place))
+    return torch.cat(answers)
 
 
 @lru_cache
 def smallest(recipe: str) -> LatentModel:
     """The recipe built for a single number, to be asked what its kind of posterior can answer.
 
-    Its code has two numbers: a sphere of one dimension is no sphere.
+    Its code has two numbers: a sphere of one dimension is no sphere. A conditional one is told
+    `TWO_CLASSES`.
 
     Raises:
         UnknownNameError: There is no such recipe.
     """
+    told = RECIPES[recipe].about["condition"]
+    spec = DataSpec("table", (1,), "real", 2, condition=(TWO_CLASSES,) if told else ())
     with torch.random.fork_rng(devices=[]):
-        return build_recipe(
-            recipe, DataSpec("table", (1,), "real", 2), latent_dim=2, hidden=(1,)
-        ).model
+        return build_recipe(recipe, spec, latent_dim=2, hidden=(1,)).model

@@ -2,34 +2,26 @@
 
 from __future__ import annotations
 
-import math
 import sys
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from abc import ABC
+from collections.abc import Sequence
 from typing import Any, Self
 
 import numpy as np
 import torch
 from numpy.random import RandomState
-from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
-from sklearn.utils import check_array, check_random_state
-from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import check_is_fitted, validate_data
-from torch import Tensor
+from sklearn.utils import check_random_state
 
-from isthmus.errors import DataError, OptionError
-from isthmus.estimators.answers import answering, log_likelihood_by_row, smallest
+from isthmus.errors import OptionError
+from isthmus.estimators.answers import TWO_CLASSES, smallest
+from isthmus.estimators.conditions import conditioned, labelled
 from isthmus.estimators.parameters import check_whole, check_widths, plain
-from isthmus.estimators.rows import TrainingRows, datum_shape, parts, source_of
+from isthmus.estimators.rows import TrainingRows, source_of
+from isthmus.estimators.trained import DTYPES, Floats, TrainedEstimator
 from isthmus.fitting import Split, fit
-from isthmus.metrics import r2
-from isthmus.model import LatentModel
-from isthmus.posteriors import ENCODE_MODES, code_shape, gives_integers
+from isthmus.posteriors import ENCODE_MODES, ToldPosterior
 from isthmus.training import ProgressBar
 
-Floats = NDArray[np.floating[Any]]
-DTYPES = (np.float64, np.float32)
 # Parameters that `fitting.fit` takes by the same name.
 PASSED_ON = (
     *("latent_dim", "network", "hidden", "likelihood"),
@@ -37,19 +29,7 @@ PASSED_ON = (
 )
 
 
-def has_density(estimator: LatentEstimator) -> bool:
-    """Whether log p(x) can be asked for: of the trained model, or of its recipe before."""
-    model: LatentModel = getattr(estimator, "model_", None) or smallest(estimator._choice()[0])
-    if not model.posterior.has_density:
-        raise AttributeError(
-            f"{type(estimator).__name__} has no score_samples, for its recipe "
-            f"{estimator._choice()[0]!r} gives a datum no probability: use VAE, or score(X), which "
-            "is then the R² of the reconstruction."
-        )
-    return True
-
-
-class LatentEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, ABC):
+class LatentEstimator(TrainedEstimator, ABC):
     """A latent variable model as a scikit-learn transformer; see `Autoencoder` for its parameters.
 
     The constructor only stores, `fit` checks. Torch's random state is left alone.
@@ -62,6 +42,7 @@ class LatentEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         notes_: What was handled on the way, in words.
         n_features_in_: F.
         feature_names_in_: Names of the columns, for frames.
+        classes_: The labels, in the order of `predict_proba`; of the recipe m2 alone.
     """
 
     def __init__(
@@ -103,16 +84,14 @@ class LatentEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         self.verbose = verbose
         self.random_state = random_state
 
-    @abstractmethod
-    def _choice(self) -> tuple[str, dict[str, Any]]:
-        """The recipe's name, and the options of its own that are parameters of this class."""
-
-    def fit(self, X: Any, y: Any = None) -> Self:
+    def fit(self, X: Any, y: Any = None, condition: Any = None) -> Self:
         """Train on the rows of X.
 
         Args:
             X: (N, F) numbers: an array, a pandas or polars frame, or a scipy sparse matrix.
-            y: Ignored.
+            y: (N,) labels for the recipe m2, -1 where unknown; any other ignores them.
+            condition: (N,) or (N, columns) for a recipe such as cvae: text is read as categories,
+                numbers are standardised.
 
         Raises:
             OptionError: A parameter has a value that cannot work.
@@ -124,6 +103,10 @@ class LatentEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
         self._check_questions(recipe)
         source = source_of(X, self.shape, self.likelihood, getattr(self, "feature_names_in_", ()))
+        if isinstance(smallest(recipe).posterior, ToldPosterior):
+            source, self.classes_ = labelled(source, y if condition is None else condition, recipe)
+        elif condition is not None:
+            source = conditioned(source, condition)
         run = fit(
             TrainingRows(source, self.validation_fraction),
             recipe,
@@ -143,122 +126,9 @@ class LatentEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
                 print(f"{type(self).__name__}: {note}", file=sys.stderr)
         return self
 
-    def transform(self, X: Any) -> Floats:
-        """The codes of X by `encode_mode`.
-
-        Args:
-            X: (N, F).
-
-        Returns:
-            (N, Z), of X's precision.
-        """
-        check_is_fitted(self)
-        X = self._validated(X, reset=False)
-        mode = self.encode_mode
-        return self._answer(X, self.spec_.shape, lambda model, x: model.encode(x, mode).flatten(1))
-
-    def inverse_transform(self, X: Any) -> Floats:
-        """Data from codes: the mean of p(x|z).
-
-        Args:
-            X: (N, Z) codes.
-
-        Returns:
-            (N, F), of the codes' precision.
-
-        Raises:
-            DataError: The codes have another width than this model's.
-        """
-        check_is_fitted(self)
-        codes = check_array(X, dtype=DTYPES)
-        if codes.shape[1] != self._n_features_out:
-            raise DataError(
-                f"The codes have {codes.shape[1]} columns and this model's have "
-                f"{self._n_features_out}: give what transform returned."
-            )
-        posterior, mode = self.model_.posterior, self.encode_mode
-        whole = gives_integers(posterior, mode)
-        return self._answer(
-            codes,
-            code_shape(posterior, mode),
-            lambda model, z: model.decode(z.long() if whole else z).flatten(1),
-        )
-
-    def sample(
-        self,
-        n_samples: int = 1,
-        random_state: int | RandomState | None = None,
-        *,
-        mode: str | None = None,
-    ) -> Floats:
-        """New data: z ~ p(z), then x from p(x|z).
-
-        Args:
-            n_samples: How many.
-            random_state: Of the draws; the estimator's own where it is None.
-            mode: A "sample" from p(x|z), its "mean" or its "argmax"; None takes "sample", or "mean"
-                for a recipe without a density, which has not learned how p(x|z) scatters.
-
-        Returns:
-            (n_samples, F) float64.
-        """
-        check_is_fitted(self)
-        check_whole("n_samples", n_samples)
-        chance = check_random_state(self.random_state if random_state is None else random_state)
-        seed = int(chance.randint(np.iinfo(np.int32).max))
-        chosen = mode or ("sample" if self.model_.posterior.has_density else "mean")
-        with self._ready(np.dtype(np.float64), seed) as model:
-            drawn: Floats = model.sample(int(n_samples), chosen).flatten(1).cpu().numpy()
-        return drawn
-
-    @available_if(has_density)
-    def score_samples(self, X: Any, n_samples: int | None = None) -> Floats:
-        """The density log p(x) of each row, by importance sampling.
-
-        A lower bound in expectation that tightens with the samples. The noise of a row is a
-        function of its numbers, so the answer is always the same.
-
-        Args:
-            X: (N, F).
-            n_samples: Importance samples per row; the parameter `n_samples` where it is None.
-
-        Returns:
-            (N,) nats, a density in the data's own units.
-        """
-        check_is_fitted(self)
-        X = self._validated(X, reset=False)
-        samples = self.n_samples if n_samples is None else n_samples
-        check_whole("n_samples", samples)
-        return self._answer(
-            X, self.spec_.shape, lambda model, x: log_likelihood_by_row(model, x, int(samples))
-        )
-
-    def score(self, X: Any, y: Any = None) -> float:
-        """How good the model is on X, more being better.
-
-        The mean of `score_samples`; for a recipe without a density, whose codes are points (ae),
-        the R² of the reconstruction over all columns together.
-
-        Args:
-            X: (N, F).
-            y: Ignored.
-        """
-        check_is_fitted(self)
-        if self.model_.posterior.has_density:
-            return float(np.mean(self.score_samples(X)))
-        X = self._validated(X, reset=False)
-        rebuilt = self._answer(
-            X,
-            self.spec_.shape,
-            lambda model, x: model.reconstruct(x, self.encode_mode).flatten(1),
-        )
-        whole = np.concatenate([part.flatten(1).numpy() for part in parts(X, self.spec_.shape)])
-        return r2(whole, rebuilt)
-
-    @property
-    def _n_features_out(self) -> int:
-        """The width of a code, which `get_feature_names_out` numbers."""
-        return math.prod(code_shape(self.model_.posterior, self.encode_mode))
+    def fit_transform(self, X: Any, y: Any = None, condition: Any = None) -> Floats:
+        """`fit`, then `transform` under the same condition."""
+        return self.fit(X, y, condition).transform(X, condition)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -266,22 +136,13 @@ class LatentEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         tags.transformer_tags.preserves_dtype = [np.dtype(t).name for t in DTYPES]
         return tags
 
-    def _validated(self, X: Any, *, reset: bool) -> Any:
-        least = 2 if reset else 1
-        X = validate_data(
-            self, X, reset=reset, accept_sparse="csr", dtype=DTYPES, ensure_min_samples=least
-        )
-        datum_shape(self.shape, X.shape[1])
-        return X
-
     def _check_questions(self, recipe: str) -> None:
         """Refuse before training what could not be answered after it."""
         check_whole("n_samples", self.n_samples)
         model = smallest(recipe)
         with torch.no_grad(), torch.random.fork_rng(devices=[]):
-            ENCODE_MODES[self.encode_mode].factory(
-                model.posterior, model.infer(torch.zeros(1, *model.shape))
-            )
+            x, given = torch.zeros(1, *model.shape), torch.zeros(1, TWO_CLASSES.width)
+            ENCODE_MODES[self.encode_mode].factory(model.posterior, model.infer(x, given))
 
     def _options(self) -> dict[str, Any]:
         """All options of the recipe and the training, the seed apart."""
@@ -298,16 +159,3 @@ class LatentEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
                 )
         values = {name: getattr(self, name) for name in PASSED_ON} | own | extra
         return {name: plain(value) for name, value in values.items()}
-
-    def _ready(self, dtype: np.dtype[Any], seed: int) -> Any:
-        return answering(self.model_, dtype, self.device, self.threads, seed)
-
-    def _answer(
-        self, X: Any, shape: Sequence[int], ask: Callable[[LatentModel, Tensor], Tensor]
-    ) -> Floats:
-        """What the model says of the rows of X, part by part, at X's precision."""
-        with self._ready(X.dtype, self._seed) as model:
-            device = next(model.parameters()).device
-            answers = [ask(model, x.to(device)).cpu().numpy() for x in parts(X, shape)]
-        joined: Floats = np.concatenate(answers)
-        return joined

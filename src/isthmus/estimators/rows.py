@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from isthmus.data import Batch, Column, DataSpec, Resident, Source, Sparse
-from isthmus.data.arrays import form_of
 from isthmus.data.checks import check_finite, outside
+from isthmus.data.form import form_of
 from isthmus.data.indexed import Indexed, order
 from isthmus.data.request import SUPPORTS
 from isthmus.data.sparse import DENSE_BYTES
