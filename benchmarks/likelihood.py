@@ -14,7 +14,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from measuring import Contender, finish, need_python, ratios, shown, spread, table
+from measuring import Contender, finish, need_python, parsed, ratios, shown, spread, table
 from throughput import CLOCKS, write_data
 
 TARGET = 20
@@ -29,13 +29,7 @@ def arguments() -> argparse.Namespace:
         "--rows", type=int, default=128, help="data per stretch; pythae gets a tenth"
     )
     parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument(
-        "--quick", action="store_true", help="a smoke run: its figures mean nothing"
-    )
-    found = parser.parse_args()
-    if found.quick:
-        found.rows, found.rounds, found.samples = 20, 2, 200
-    return found
+    return parsed(parser, rows=20, rounds=2, samples=200)
 
 
 def contest(options: argparse.Namespace, path: Path, threads: int) -> dict[str, Any]:

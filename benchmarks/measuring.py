@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import platform
@@ -42,10 +43,10 @@ class Contender:
         )
         self._answer()
 
-    def measure(self) -> dict[str, Any]:
-        """One measurement."""
+    def measure(self, job: dict[str, Any] | None = None) -> dict[str, Any]:
+        """One measurement, or one job of a contender that takes them."""
         assert self._process.stdin is not None
-        self._process.stdin.write("go\n")
+        self._process.stdin.write("go\n" if job is None else json.dumps(job) + "\n")
         self._process.stdin.flush()
         return self._answer()
 
@@ -67,6 +68,19 @@ class Contender:
         assert self._process.stdin is not None
         self._process.stdin.close()
         self._process.wait(timeout=60)
+        assert self._process.stdout is not None
+        self._process.stdout.close()
+
+
+def parsed(parser: argparse.ArgumentParser, **quick: object) -> argparse.Namespace:
+    """The options of the command line, those in `quick` replaced in a smoke run."""
+    parser.add_argument(
+        "--quick", action="store_true", help="a smoke run: its figures mean nothing"
+    )
+    found = parser.parse_args()
+    if found.quick:
+        vars(found).update(quick)
+    return found
 
 
 def spread(values: Sequence[float]) -> dict[str, float]:

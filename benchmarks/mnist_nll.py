@@ -12,7 +12,7 @@ import time
 from typing import Any
 
 import torch
-from measuring import finish, table
+from measuring import finish, parsed, table
 
 from isthmus.data import load
 from isthmus.data.binarized import Binarized
@@ -31,13 +31,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--samples", type=int, default=1000, help="importance samples per image")
     parser.add_argument("--test", type=int, default=10_000, help="test images")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument(
-        "--quick", action="store_true", help="a smoke run: its figures mean nothing"
-    )
-    found = parser.parse_args()
-    if found.quick:
-        found.minutes, found.samples, found.test = 0.05, 20, 200
-    return found
+    return parsed(parser, minutes=0.05, samples=20, test=200)
 
 
 def trained(options: argparse.Namespace, recipe: str, data: Binarized) -> Run:

@@ -1,19 +1,28 @@
-"""Sparse autoencoders on superposition with a known dictionary.
+"""Sparse autoencoders on superposition with a known dictionary, at an equal number of latents.
 
 Each datum is a sum of few of many known unit directions, more than it has dimensions, with positive
-sizes and a little noise. Every variant is trained alike; `sparse-l1`, `gated-sae` and
-`jumprelu-sae` at several prices, so that they can be read at the number of latents of `topk-sae`
-(between the two nearest prices, in a straight line over L0). Error, density and dead latents are
-those of held-out data.
+sizes and a little noise. On data of the tuning seed every variant gets the learning rate of one
+grid at which it loses least with less than 1% of its latents dead; `sparse-l1`, `gated-sae` and
+`jumprelu-sae` also the price, searched for at each learning rate, at which they use as many latents
+as `topk-sae`. With these settings each variant is then trained on other dictionaries and data, one
+for each of the seeds. A latent is dead if none of 20,000 data that took no part in training uses
+it. Usage:
+
+    python benchmarks/sparse.py [--seeds 0,1,2] [--tuning 100] [--epochs 16]
 """
 
 from __future__ import annotations
 
 import argparse
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
+from statistics import mean
 from typing import Any
 
 import numpy as np
+import torch
 from measuring import finish, table
 from numpy.typing import NDArray
 
@@ -23,12 +32,15 @@ from isthmus.metrics import dead_share, explained_variance, l0, mean_max_cosine
 from isthmus.recipes.sparse import directions
 
 Floats = NDArray[np.float32]
-PRICES = {
-    "sparse-l1": (1.0, 2.0, 3.0),
-    "gated-sae": (1.0, 2.0, 3.0),
-    "jumprelu-sae": (0.3, 0.5, 0.8),
-}
 COUNTED = ("topk-sae", "batch-topk-sae", "matryoshka-sae")
+PRICED = ("sparse-l1", "gated-sae", "jumprelu-sae")
+RATES = (3e-3, 1e-2)
+# Where the search for a price starts, by how much it goes on until the number of latents is passed,
+# how often it trains at a learning rate, and how near is near.
+PRICE, WIDER, TRIALS, NEAR = 2.4, 1.3, 5, 0.06
+HELD_OUT = 20_000
+# A learning rate that leaves more latents dead is taken only where the whole grid does.
+DEAD = 0.01
 
 
 @dataclass(frozen=True)
@@ -37,6 +49,8 @@ class Result:
 
     Args:
         recipe: Its name.
+        seed: Of dictionary, data and training.
+        lr: The learning rate.
         option: Its k or its price.
         l0: Latents on, per datum.
         error: The share of variance that is lost.
@@ -45,6 +59,8 @@ class Result:
     """
 
     recipe: str
+    seed: int
+    lr: float
     option: float
     l0: float
     error: float
@@ -77,69 +93,127 @@ def superposition(
     return x.astype(np.float32), truth.astype(np.float32)
 
 
-def measure(
-    recipe: str, x: Floats, truth: Floats, held_out: int, epochs: int, **options: Any
-) -> Result:
-    """Train one variant on all but the last rows, and judge it by those."""
-    import torch
-
-    run = isthmus.fit(load(x[:-held_out]), recipe, epochs=epochs, threads=1, patience=0, **options)
-    rest = torch.from_numpy(x[-held_out:])
-    codes = run.model.encode(rest)
-    rebuilt = run.model.decode(codes).numpy()
-    return Result(
+def measure(recipe: str, given: argparse.Namespace, seed: int, lr: float, option: float) -> Result:
+    """Train one variant on the seed's data, and judge it by those held out."""
+    x, truth = superposition(
+        given.rows + HELD_OUT, given.size, given.words, given.used, seed=1000 + seed
+    )
+    options: dict[str, Any] = {"k": int(option)} if recipe in COUNTED else {"weight": option}
+    run = isthmus.fit(
+        load(x[:-HELD_OUT]),
         recipe,
-        float(options.get("k", options.get("weight", 0))),
+        expansion=given.expansion,
+        batch_size=128,
+        epochs=given.epochs,
+        patience=0,
+        threads=1,
+        lr=lr,
+        seed=seed,
+        evaluations=4,
+        **options,
+    )
+    codes = run.model.encode(torch.from_numpy(x[-HELD_OUT:]))
+    rebuilt = run.model.decode(codes).numpy()
+    result = Result(
+        recipe,
+        seed,
+        lr,
+        option,
         l0(codes),
-        1 - explained_variance(x[-held_out:], rebuilt),
+        1 - explained_variance(x[-HELD_OUT:], rebuilt),
         dead_share(codes),
         mean_max_cosine(directions(run.model), truth),
     )
+    print(result, flush=True)
+    return result
 
 
-def at_equal_l0(results: list[Result], wanted: float) -> float | None:
-    """The error of a priced variant at so many latents, or None where its prices do not reach."""
-    known = sorted((r.l0, r.error) for r in results)
-    if not known[0][0] <= wanted <= known[-1][0]:
-        return None
-    return float(np.interp(wanted, [at for at, _ in known], [error for _, error in known]))
+def at_l0(train: Callable[[float], Result], wanted: float, price: float) -> Result:
+    """The result whose number of latents is nearest to the wanted one, over the price.
+
+    L0 falls with the price: once results lie on both sides, the next price is where a straight line
+    through the nearest of each meets the wanted number.
+    """
+    tried: list[Result] = []
+    while len(tried) < TRIALS and not (tried and _off(tried[-1], wanted) < NEAR):
+        tried.append(train(price))
+        low = max((r for r in tried if r.l0 > wanted), key=lambda r: r.option, default=None)
+        high = min((r for r in tried if r.l0 <= wanted), key=lambda r: r.option, default=None)
+        if low and high:
+            share = (low.l0 - wanted) / (low.l0 - high.l0)
+            price = low.option + share * (high.option - low.option)
+        else:
+            price *= WIDER if low else 1 / WIDER
+    return min(tried, key=lambda r: _off(r, wanted))
+
+
+def _off(result: Result, wanted: float) -> float:
+    return abs(_log(result.l0) - _log(wanted))
+
+
+def _log(value: float) -> float:
+    return math.log(max(value, 1e-3))
+
+
+def tuned(recipe: str, given: argparse.Namespace, wanted: float) -> Result:
+    """The best of the grid on the tuning seed, at the wanted number of latents."""
+
+    def train(lr: float, option: float) -> Result:
+        return measure(recipe, given, given.tuning, lr, option)
+
+    found: list[Result] = []
+    for lr in RATES:
+        if recipe in COUNTED:
+            found.append(train(lr, given.used))
+        else:
+            price = found[-1].option if found else PRICE
+            found.append(at_l0(partial(train, lr), wanted, price))
+    near = [r for r in found if _off(r, wanted) < 2 * NEAR]
+    alive = [r for r in near if r.dead < DEAD]
+    return min(alive or near or found, key=lambda r: r.error)
+
+
+def shown(results: Sequence[Result]) -> tuple[str, ...]:
+    """A row of the table: one variant over the seeds."""
+
+    def spread(name: str, digits: str) -> str:
+        values = [getattr(r, name) for r in results]
+        return f"{mean(values):{digits}} ({min(values):{digits}}–{max(values):{digits}})"
+
+    first = results[0]
+    return (
+        *(first.recipe, f"{first.lr:g}", f"{first.option:.3g}"),
+        *(spread("l0", ".2f"), spread("error", ".1%"), spread("dead", ".1%")),
+        spread("cosine", ".3f"),
+    )
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rows", type=int, default=24_000)
-    parser.add_argument("--size", type=int, default=32)
-    parser.add_argument("--words", type=int, default=96)
-    parser.add_argument("--used", type=int, default=4)
-    parser.add_argument("--expansion", type=int, default=4)
-    parser.add_argument("--epochs", type=int, default=25)
+    """Choose the settings, train with them on the other seeds, and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    for name, value in (
+        *(("rows", 24_000), ("size", 32), ("words", 96), ("used", 4), ("expansion", 4)),
+        *(("epochs", 16), ("tuning", 100)),
+    ):
+        parser.add_argument(f"--{name}", type=int, default=value)
+    parser.add_argument("--seeds", default="0,1,2", help="those that are reported")
+    parser.add_argument("--only", default=",".join((*COUNTED, *PRICED)), help="topk-sae first")
     parser.add_argument("--quick", action="store_true", help="its figures mean nothing")
-    options = parser.parse_args()
-    if options.quick:
-        options.rows, options.epochs = 4000, 1
-    x, truth = superposition(options.rows, options.size, options.words, options.used)
-    common: dict[str, Any] = {"expansion": options.expansion, "batch_size": 128}
-    given = (x, truth, options.rows // 5, options.epochs)
-    counted = [measure(name, *given, k=options.used, **common) for name in COUNTED]
-    priced = {
-        name: [measure(name, *given, weight=weight, **common) for weight in prices]
-        for name, prices in PRICES.items()
+    given = parser.parse_args()
+    if given.quick:
+        given.rows, given.epochs = 4000, 1
+    chosen: list[Result] = []
+    for recipe in given.only.split(","):
+        chosen.append(tuned(recipe, given, chosen[0].l0 if chosen else given.used))
+    seeds = [int(seed) for seed in given.seeds.split(",")]
+    results = [[measure(c.recipe, given, seed, c.lr, c.option) for seed in seeds] for c in chosen]
+    heads = ("recipe", "lr", "k or price", "L0", "variance lost", "dead", "mean max cosine")
+    values = {
+        "options": vars(given),
+        "tuning": [asdict(c) for c in chosen],
+        "results": [asdict(r) for some in results for r in some],
     }
-    everyone = [*counted, *(r for some in priced.values() for r in some)]
-    rows = [
-        (r.recipe, r.option, f"{r.l0:.2f}", f"{r.error:.4f}", f"{r.dead:.1%}", f"{r.cosine:.3f}")
-        for r in everyone
-    ]
-    heads = ("recipe", "k or price", "L0", "variance lost", "dead", "mean max cosine")
-    shown = table(heads, rows)
-    wanted = counted[0].l0
-    equal = {name: at_equal_l0(some, wanted) for name, some in priced.items()}
-    lines = [
-        f"{name} at L0 {wanted:.2f}: {'not reached' if error is None else f'{error:.4f} lost'}"
-        for name, error in equal.items()
-    ]
-    values = {"options": vars(options), "results": [asdict(r) for r in everyone]}
-    finish("sparse", "\n".join([shown, "", *lines]), values, options.quick)
+    finish("sparse", table(heads, [shown(some) for some in results]), values, given.quick)
 
 
 if __name__ == "__main__":

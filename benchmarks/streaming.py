@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from measuring import HERE, finish, table
+from measuring import HERE, finish, parsed, table
 
 COLUMNS = 64
 ROW_GROUP = 1 << 17
@@ -44,13 +44,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument(
         "--folder", help="where the file goes; the system's temporary folder if left out"
     )
-    parser.add_argument(
-        "--quick", action="store_true", help="a smoke run: its figures mean nothing"
-    )
-    found = parser.parse_args()
-    if found.quick:
-        found.gigabytes, found.minutes = 0.1, 0.05
-    return found
+    return parsed(parser, gigabytes=0.1, minutes=0.05)
 
 
 def write(path: Path, rows: int) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from measuring import Contender, finish, need_python, ratios, shown, spread, table
+from measuring import Contender, finish, need_python, parsed, ratios, shown, spread, table
 
 # A contender's name -> its rival's, the target for the ratio of their throughputs, at which batch.
 TARGETS = [
@@ -38,13 +38,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--rows", type=int, default=10_240)
     parser.add_argument("--epochs", type=int, default=2, help="in each stretch")
     parser.add_argument("--rounds", type=int, default=9)
-    parser.add_argument(
-        "--quick", action="store_true", help="a smoke run: its figures mean nothing"
-    )
-    found = parser.parse_args()
-    if found.quick:
-        found.rows, found.epochs, found.rounds = 1024, 1, 2
-    return found
+    return parsed(parser, rows=1024, epochs=1, rounds=2)
 
 
 def write_data(path: Path, rows: int) -> None:

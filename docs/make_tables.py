@@ -18,14 +18,18 @@ import isthmus
 from isthmus.data import DATASETS, DataSpec
 from isthmus.data.formats import FILES
 from isthmus.errors import IsthmusError
-from isthmus.evaluation.results import COLUMNS
+from isthmus.evaluation import COLUMNS
 from isthmus.likelihoods import LIKELIHOODS
+from isthmus.objectives import OBJECTIVES
+from isthmus.posteriors import POSTERIORS
+from isthmus.priors import PRIORS
 from isthmus.recipes import Axes, build_recipe, recipe_options
 from isthmus.registry import RECIPES, Entry
 from isthmus.training import TrainingSettings
 
 PAGES = Path(__file__).parent
 BLOCK = re.compile(r"(<!-- table: ([\w :-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
+AXES = {"posterior": POSTERIORS, "prior": PRIORS, "objective": OBJECTIVES}
 # One small data set of each kind, to ask a recipe whether it takes it.
 KINDS = {
     "images": DataSpec("image", (1, 8, 8), "unit", 3),
@@ -51,7 +55,7 @@ def code(value: object) -> str:
 
 def sentence(thing: Any) -> str:
     """The first sentence of a docstring."""
-    text = " ".join((inspect.getdoc(thing) or "").split("\n\n")[0].split())
+    text = " ".join((inspect.getdoc(thing) or "").split("\n\n")[0].split()).replace(":math:", "")
     return re.split(r"(?<=[^.][.])\s(?=[A-Z])", text)[0]
 
 
@@ -161,6 +165,13 @@ def likelihoods() -> str:
     return table(("name", "class", "values", "default for", "scaled", "in a sentence"), rows)
 
 
+def parts(axis: str) -> str:
+    """All parts of an axis by name."""
+    found = sorted(AXES[axis], key=lambda entry: entry.name)
+    rows = [(code(e.name), code(e.factory.__name__), sentence(e.factory)) for e in found]
+    return table(("name", "class", "in a sentence"), rows)
+
+
 def columns() -> str:
     """The columns of a comparison."""
     better = {1: "more", -1: "less", 0: "–"}
@@ -206,6 +217,7 @@ TABLES: dict[str, Callable[..., str]] = {
     "options": options_of,
     "axes": axes,
     "likelihoods": likelihoods,
+    "parts": parts,
     "columns": columns,
     "settings": settings,
     "datasets": datasets,
@@ -215,7 +227,10 @@ TABLES: dict[str, Callable[..., str]] = {
 
 
 def filled(page: str) -> str:
-    """A page with its tables as the package now has them; `options: NAME` takes a recipe's name."""
+    """A page with its tables as the package now has them.
+
+    What follows the name of a table is handed on: `options: RECIPE`, `parts: AXIS`.
+    """
 
     def fill(found: re.Match[str]) -> str:
         name, _, about = found[2].partition(": ")

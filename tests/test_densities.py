@@ -9,11 +9,13 @@ from sklearn.mixture import GaussianMixture
 
 import isthmus
 from isthmus.data import load
-from isthmus.densities import fit_density
-from isthmus.errors import OptionError
+from isthmus.densities import drop_density, fit_density, held_out_density
+from isthmus.errors import OptionError, RunError
 from isthmus.fitting import Run, fit
 from isthmus.metrics import two_sample_auc
 from isthmus.priors import FittedFlow
+from isthmus.store import read_config
+from isthmus.training import Listener
 
 OPTIONS = {"latent_dim": 2, "hidden": (16,), "epochs": 15, "threads": 1, "batch_size": 64}
 SMALL = {**OPTIONS, "inner_hidden": (8,)}
@@ -104,3 +106,71 @@ def test_a_second_stage_is_fitted_by_the_loop_and_stored(groups, tmp_path):
     ours = run.model.sample(5)
     torch.manual_seed(1)
     assert read.sample(5).equal(ours)
+
+
+def test_what_the_held_out_codes_have_of_either(groups):
+    run = fit(groups, "vae", **{**OPTIONS, "epochs": 2})
+    with pytest.raises(OptionError, match="no density beside its prior"):
+        held_out_density(run, groups)
+    model = fit_density(run, groups, codes="mean")
+    found = held_out_density(run, groups)
+    z = model.encode(next(run.split.of(groups)[2].chunks(2000)).x)
+    assert found.density == pytest.approx(model.sampler().log_prob(z).mean().item(), abs=1e-4)
+    assert found.prior == pytest.approx(model.prior().log_prob(z).mean().item(), abs=1e-4)
+    assert (found.codes, found.mode) == (len(z), "mean")
+    assert found.density > found.prior
+    assert drop_density(run).sampler is None
+
+
+def test_a_resumed_run_keeps_what_was_fitted_to_it(groups, tmp_path):
+    options = {**OPTIONS, "epochs": 2, "folder": tmp_path / "run"}
+    run = fit(groups, "vae", **options)
+    fit_density(run, groups, components=2)
+    fit_density(run, groups, "fitted-gaussian")
+    again = fit(groups, "vae", resume=True, **options)
+    x = next(groups.chunks(50)).x
+    assert again.model.encode(x).equal(run.model.encode(x))
+    torch.manual_seed(0)
+    ours = run.model.sample(4)
+    torch.manual_seed(0)
+    assert again.model.sample(4).equal(ours)
+    with pytest.raises(RunError, match="another settings"):
+        fit(groups, "vae", resume=True, **{**options, "lr": 0.1})
+    drop_density(again)
+    assert "density" not in read_config(tmp_path / "run")
+    bare = fit(groups, "vae", resume=True, **options).model
+    assert bare.sampler is None
+    assert bare.encode(x).equal(run.model.encode(x))
+
+
+def test_a_run_that_is_not_finished_gets_none(groups, tmp_path):
+    class Stop(Listener):
+        def hear(self, record):
+            raise KeyboardInterrupt
+
+        def close(self):
+            pass
+
+    options = {**OPTIONS, "folder": tmp_path / "run", "log_every": 2}
+    with pytest.raises(KeyboardInterrupt):
+        fit(groups, "vae", listeners=[Stop()], **options)
+    with pytest.raises(RunError, match="not finished: resume it"):
+        fit_density(Run.read(tmp_path / "run"), groups)
+
+
+def test_a_prior_that_reads_the_condition_is_not_replaced():
+    rng = np.random.default_rng(0)
+    source = load(rng.normal(size=(40, 3)), labels=["a", "b"] * 20, condition="label")
+    run = fit(source, "ivae", **{**OPTIONS, "epochs": 1})
+    with pytest.raises(OptionError, match="would forget"):
+        fit_density(run, source)
+
+
+def test_integers_get_a_density_of_their_own(groups):
+    run = fit(groups, "vq-vae", positions=2, n_codes=8, **{**OPTIONS, "epochs": 1})
+    fit_density(run, groups, "autoregressive-codes", steps=5, width=8)
+    found = held_out_density(run, groups)
+    assert found.mode == "argmax"
+    assert found.density <= 0.0
+    with pytest.raises(OptionError, match="one axis"):
+        fit_density(run, groups, "fitted-gaussian")

@@ -40,3 +40,12 @@ def serve(measure: Callable[[], dict[str, Any]]) -> None:
     print(json.dumps({"ready": True}), file=answers, flush=True)
     for _ in sys.stdin:
         print(json.dumps(measure()), file=answers, flush=True)
+
+
+def serve_jobs(run: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
+    """Do the job that each line read describes in JSON; what is printed goes to stderr."""
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+    print(json.dumps({"ready": True}), file=answers, flush=True)
+    for line in sys.stdin:
+        print(json.dumps(run(json.loads(line))), file=answers, flush=True)

@@ -13,6 +13,7 @@ from isthmus.registry import RECIPES
 from isthmus.version import __version__
 
 if TYPE_CHECKING:
+    from isthmus.classification import class_probabilities as class_probabilities
     from isthmus.data import DataSpec as DataSpec
     from isthmus.data import Scaling as Scaling
     from isthmus.data import load as _load_data
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from isthmus.estimators import VAE as VAE
     from isthmus.estimators import Autoencoder as Autoencoder
     from isthmus.estimators import BetaVAE as BetaVAE
+    from isthmus.estimators import OutlierDetector as OutlierDetector
     from isthmus.evaluation import Comparison as Comparison
     from isthmus.evaluation import compare as compare
     from isthmus.evidence import Evidence as Evidence
@@ -30,6 +32,14 @@ if TYPE_CHECKING:
     from isthmus.fitting import Split as Split
     from isthmus.fitting import fit as fit
     from isthmus.imputation import impute as impute
+    from isthmus.latent import Aggregate as Aggregate
+    from isthmus.latent import analogy as analogy
+    from isthmus.latent import attribute as attribute
+    from isthmus.latent import edit as edit
+    from isthmus.latent import interpolate as interpolate
+    from isthmus.latent import nearest as nearest
+    from isthmus.latent import shortest_paths as shortest_paths
+    from isthmus.latent import traverse as traverse
     from isthmus.likelihoods import BernoulliLikelihood as BernoulliLikelihood
     from isthmus.likelihoods import CategoricalLikelihood as CategoricalLikelihood
     from isthmus.likelihoods import ContinuousBernoulliLikelihood as ContinuousBernoulliLikelihood
@@ -67,6 +77,7 @@ if TYPE_CHECKING:
 # "module:name" is for what has another name at home.
 _HOME = {
     "AE": "isthmus.estimators",
+    "Aggregate": "isthmus.latent",
     "Autoencoder": "isthmus.estimators",
     "BernoulliLikelihood": "isthmus.likelihoods",
     "BetaVAE": "isthmus.estimators",
@@ -93,6 +104,7 @@ _HOME = {
     "MLPEncoder": "isthmus.networks",
     "NegativeBinomialLikelihood": "isthmus.likelihoods",
     "OptimalGaussianLikelihood": "isthmus.likelihoods",
+    "OutlierDetector": "isthmus.estimators",
     "PoissonLikelihood": "isthmus.likelihoods",
     "Reconstruction": "isthmus.objectives",
     "Run": "isthmus.fitting",
@@ -102,15 +114,23 @@ _HOME = {
     "StandardNormal": "isthmus.priors",
     "VAE": "isthmus.estimators",
     "WarmUp": "isthmus.objectives",
+    "analogy": "isthmus.latent",
+    "attribute": "isthmus.latent",
     "build_recipe": "isthmus.recipes",
+    "class_probabilities": "isthmus.classification",
     "compare": "isthmus.evaluation",
+    "edit": "isthmus.latent",
     "fit": "isthmus.fitting",
     "fit_density": "isthmus.densities",
     "impute": "isthmus.imputation",
+    "interpolate": "isthmus.latent",
     "load": "isthmus.store",
     "load_data": "isthmus.data:load",
+    "nearest": "isthmus.latent",
     "recipe": "isthmus.recipes",
     "save": "isthmus.store",
+    "shortest_paths": "isthmus.latent",
+    "traverse": "isthmus.latent",
     "write_report": "isthmus.report",
 }
 

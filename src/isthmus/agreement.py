@@ -7,7 +7,7 @@ from typing import cast
 from isthmus.data.scaling import Scaling
 from isthmus.errors import OptionError
 from isthmus.likelihoods import Likelihood
-from isthmus.posteriors import Posterior
+from isthmus.posteriors import Posterior, TopDownPosterior
 from isthmus.priors import POSTERIORS_SPACE, PRIORS, Prior
 
 
@@ -37,6 +37,12 @@ def refuse_prior(posterior: Posterior, prior: Prior) -> None:
                 f"The prior {type(prior).__name__} is a mean of densities q(z|x), and the "
                 f"posterior {type(posterior).__name__} has none: use the posterior 'diagonal', or "
                 "the prior 'fitted-mixture'."
+            )
+        if isinstance(posterior, TopDownPosterior):
+            raise OptionError(
+                f"The prior {type(prior).__name__} is made of the model's posteriors and the "
+                f"posterior {type(posterior).__name__} of the model's prior: use the posterior "
+                f"'diagonal', or a prior on {posterior.space!r}{_priors_on(posterior.space)}."
             )
     elif prior.space != posterior.space:
         raise OptionError(

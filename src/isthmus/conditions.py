@@ -18,8 +18,13 @@ def ask(network: Encoder | Decoder, data: Tensor, condition: Tensor | None) -> T
 
 
 def reads_condition(part: nn.Module) -> bool:
-    """Whether a part of a model is conditioned on something."""
-    return bool(getattr(part, "conditional", False))
+    """Whether a part of a model is conditioned on something that it cannot do without."""
+    return bool(getattr(part, "conditional", False)) and not getattr(part, "optional", False)
+
+
+def needs_condition(model: nn.Module) -> bool:
+    """Whether a model cannot answer without a condition."""
+    return any(reads_condition(part) for part in model.children())
 
 
 def for_each(condition: Tensor | None, n: int) -> Tensor | None:

@@ -10,7 +10,7 @@ from typing import final
 from torch import Tensor
 from torch.distributions import Distribution, kl_divergence
 
-from isthmus.distributions import EventDistribution
+from isthmus.distributions import EventDistribution, LadderNormal
 from isthmus.errors import UnsupportedError
 
 
@@ -77,8 +77,13 @@ class Evidence:
 
     @cached_property
     def rate(self) -> Tensor:
-        """(B,) KL(q(z|x) ‖ p(z)): in closed form where torch knows one, else averaged over S."""
+        """(B,) KL(q(z|x) ‖ p(z)): in closed form where torch knows one, else averaged over S.
+
+        Where both are ladders it is that of each level given the level above, averaged over S.
+        """
         self._need_density()
+        if isinstance(self.q, LadderNormal) and isinstance(self.p, LadderNormal):
+            return self.rate_per_dimension.sum(1)
         try:
             return kl_divergence(self.q, self.p)
         except NotImplementedError:
@@ -86,8 +91,13 @@ class Evidence:
 
     @cached_property
     def rate_per_dimension(self) -> Tensor:
-        """(B, G) the rate by latent dimension; one group G = 1 where q or p does not factorise."""
+        """(B, G) the rate by latent dimension, or by level of a ladder.
+
+        One group G = 1 where q or p does not factorise.
+        """
         self._need_density()
+        if isinstance(self.q, LadderNormal) and isinstance(self.p, LadderNormal):
+            return self.q.level_rates(self.p, self.z).mean(0)
         if not (isinstance(self.q, EventDistribution) and isinstance(self.p, EventDistribution)):
             return self.rate.unsqueeze(-1)
         q, p = self.q.elementwise(), self.p.elementwise()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -11,12 +10,13 @@ from typing import Any, final
 
 import torch
 
-from isthmus.data import DEFAULT_FRACTIONS, DataSpec, Source, load
+from isthmus.data import DEFAULT_FRACTIONS, DataSpec, Reading, Source, load
 from isthmus.errors import OptionError, RunError
 from isthmus.model import LatentModel
 from isthmus.objectives import Elbo, Objective, Reconstruction
 from isthmus.recipes import Built, build_recipe, recipe_options
 from isthmus.registry import RECIPES, describe, did_you_mean
+from isthmus.resuming import as_trained, has_density, refuse_another
 from isthmus.store import CONFIG, WEIGHTS, read_config, save, write_bytes, write_json
 from isthmus.store import load as load_model
 from isthmus.training import (
@@ -72,6 +72,7 @@ class Run:
         history: What was measured on the way.
         notes: What was handled on the way, in words.
         folder: Where it is kept, or None.
+        reading: How the data were read, so that others like them are read the same way.
     """
 
     model: LatentModel
@@ -83,6 +84,7 @@ class Run:
     history: list[Record] = field(default_factory=list)
     notes: tuple[str, ...] = ()
     folder: Path | None = None
+    reading: Reading = field(default_factory=Reading)
 
     @classmethod
     def read(cls, folder: str | os.PathLike[str]) -> Run:
@@ -107,6 +109,7 @@ class Run:
             history=read_history(folder / HISTORY),
             notes=tuple(config["notes"]),
             folder=folder,
+            reading=Reading.from_json(config.get("reading")),
         )
 
 
@@ -148,13 +151,14 @@ def fit(
     """
     if isinstance(objective, str):
         options, objective = {**options, "objective": objective}, None
-    source = data if isinstance(data, Source) else load(data)
-    split = split or Split()
     name = recipe if isinstance(recipe, str) else BY_HAND
+    gaps = name != BY_HAND and RECIPES[name].about["gaps"]
+    source = data if isinstance(data, Source) else load(data, missing=gaps)
+    split = split or Split()
     model_options, settings = divide_options(name, options)
     built = _built(recipe, objective, source.spec, model_options, settings.seed)
     run = Run(built.model, source.spec, name, model_options, settings, split, folder=_path(folder))
-    run.notes = (*source.notes, *built.notes)
+    run.notes, run.reading = (*source.notes, *built.notes), source.reading
     training, validation, _ = split.of(source)
     if settings.batch_size > len(training):
         run.notes += (
@@ -163,6 +167,9 @@ def fit(
         )
     if run.folder is not None and leads():
         resume = _open_folder(run.folder, run, built.objective, resume)
+    if resume and run.folder is not None and has_density(run.folder):
+        # Only what is finished is given one: it stays as it is.
+        return Run.read(run.folder)
     trained = train(
         built.model,
         built.objective,
@@ -240,6 +247,7 @@ def _config(run: Run, objective: Objective) -> dict[str, Any]:
         "settings": run.settings.model_dump(),
         "split": {"seed": run.split.seed, "fractions": list(run.split.fractions)},
         "data": run.spec.to_json(),
+        "reading": run.reading.to_json(),
         "notes": list(run.notes),
     }
 
@@ -265,7 +273,9 @@ def _open_folder(folder: Path, run: Run, objective: Objective, resume: bool) -> 
         raise RunError(
             f"{folder} holds a run already: add --resume to go on with it, or choose another -o."
         )
-    _same(read_config(folder), {**config, "model": describe(run.model)}, folder)
+    refuse_another(
+        as_trained(read_config(folder)), {**config, "model": describe(run.model)}, folder
+    )
     if (folder / LAST).exists():
         return True
     if read_history(folder / HISTORY):
@@ -274,31 +284,6 @@ def _open_folder(folder: Path, run: Run, objective: Objective, resume: bool) -> 
         )
     save(run.model, folder, **config)
     return False
-
-
-def _same(stored: dict[str, Any], asked: dict[str, Any], folder: Path) -> None:
-    for key in ("recipe", "options", "objective", "settings", "split", "data", "model"):
-        then, now = stored.get(key), _plain(asked[key])
-        if then != now:
-            raise RunError(
-                f"The run in {folder} was begun with another {key} ({_difference(then, now)}): "
-                "resume it with the command that began it, or choose another -o."
-            )
-
-
-def _plain(value: Any) -> Any:
-    """As it reads after a round trip through JSON."""
-    return json.loads(json.dumps(value))
-
-
-def _difference(then: Any, now: Any, path: str = "") -> str:
-    """The first difference, by the path to it."""
-    if isinstance(then, dict) and isinstance(now, dict):
-        for name in sorted(then.keys() | now.keys()):
-            if then.get(name) != now.get(name):
-                inner = f"{path}.{name}" if path else name
-                return _difference(then.get(name), now.get(name), inner)
-    return f"{path} was {then!r}, now {now!r}".lstrip()
 
 
 def _close_folder(folder: Path, run: Run, objective: Objective) -> None:

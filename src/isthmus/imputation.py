@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -10,7 +11,8 @@ from torch.distributions import Distribution
 
 from isthmus.conditions import parts
 from isthmus.errors import OptionError, UnsupportedError
-from isthmus.model import LatentModel
+from isthmus.evidence import Evidence
+from isthmus.posteriors import Posterior
 from isthmus.registry import Registry
 
 IMPUTE_MODES = Registry("impute mode")
@@ -19,8 +21,24 @@ IMPUTE_MODES = Registry("impute mode")
 Filler = Callable[[Distribution, Tensor], Tensor]
 
 
+class Imputes(Protocol):
+    """What a model has to say of data with gaps, as `LatentModel` does."""
+
+    posterior: Posterior
+    scaling: Any
+    training: bool
+
+    def train(self, mode: bool = True) -> Any:
+        """Training mode, or evaluation mode."""
+
+    def evidence(
+        self, x: Tensor, samples: int = 1, corruption: None = None, condition: Tensor | None = None
+    ) -> Evidence:
+        """What the model says of x (B, *D)."""
+
+
 def impute(
-    model: LatentModel,
+    model: Imputes,
     x: Tensor,
     samples: int = 1000,
     mode: str = "mean",
@@ -33,10 +51,10 @@ def impute(
     By self-normalised importance sampling: with z_k ~ q(z|x_observed) and weights
     w_k ∝ p(x_observed, z_k) / q(z_k|x_observed), "mean" fills in Σ_k w_k E[x|z_k], which tends to
     E[x_missing|x_observed] as `samples` grow, and "sample" draws x from p(x|z_k) for one k drawn by
-    its weight.
+    its weight: repeated, it gives multiple imputations.
 
     Args:
-        model: Of a recipe such as miwae-imputation.
+        model: Of a recipe such as miwae-imputation, trained on data with gaps.
         x: (N, *D) in the data's units, NaN where an element is missing.
         samples: Importance samples for each datum.
         mode: "mean" or "sample".
@@ -63,7 +81,7 @@ def impute(
             "none: use the recipe miwae-imputation."
         )
     training = model.training
-    model.eval()
+    model.train(False)
     try:
         with torch.no_grad():
             done = [
@@ -76,20 +94,16 @@ def impute(
 
 
 def _impute_part(
-    model: LatentModel, x: Tensor, samples: int, fill: Filler, condition: Tensor | None
+    model: Imputes, x: Tensor, samples: int, fill: Filler, condition: Tensor | None
 ) -> Tensor:
-    u = model.scaling(x)
-    q = model.infer(u, condition)
-    z = q.sample(torch.Size((samples,)))
-    px = model.generate(z, condition)
-    prior = model.prior(condition, model.infer)
-    log_weights = px.log_prob(u) + prior.log_prob(z) - q.log_prob(z)
+    said = model.evidence(x, samples, condition=condition)
+    log_weights = said.log_weights
     if bool(log_weights.isnan().any()):
         raise UnsupportedError(
             "This model cannot read gaps (NaN): train the recipe miwae-imputation on data with "
             "gaps."
         )
-    filled = model.scaling.inverse(fill(px, log_weights.softmax(0)))
+    filled = model.scaling.inverse(fill(said.px, log_weights.softmax(0)))
     return torch.where(torch.isnan(x), filled, x)
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import partial
 from typing import final
 
@@ -12,11 +10,13 @@ from torch import Tensor, nn
 from torch.distributions import Distribution
 
 from isthmus.agreement import refuse_prior, refuse_scaling
+from isthmus.answering import answering
 from isthmus.conditions import ask, for_each, parts
 from isthmus.data.scaling import Scaling
 from isthmus.errors import DataError, UnsupportedError
 from isthmus.evidence import Evidence
-from isthmus.importance import log_mean_weight
+from isthmus.importance import ImportanceEstimate, importance_estimate
+from isthmus.imputation import impute
 from isthmus.likelihoods import Likelihood
 from isthmus.networks import Decoder, Encoder
 from isthmus.posteriors import (
@@ -24,7 +24,9 @@ from isthmus.posteriors import (
     PenalisedPosterior,
     Posterior,
     RefinedPosterior,
+    TopDownPosterior,
     code,
+    infer,
 )
 from isthmus.priors import FittedPrior, LeaveOneOutPrior, Prior
 from isthmus.registry import Part, Registry
@@ -99,6 +101,8 @@ class LatentModel(Part, nn.Module):
         q = self._amortised(x, condition)
         if isinstance(self.posterior, RefinedPosterior):
             return self.posterior.refine(q, lambda z: self.log_joint(x, z, condition))
+        if isinstance(self.posterior, TopDownPosterior):
+            return self.posterior.meet(q, self.code_prior(condition))
         return q
 
     def generate(self, z: Tensor, condition: Tensor | None = None) -> Distribution:
@@ -113,7 +117,7 @@ class LatentModel(Part, nn.Module):
     def log_joint(self, x: Tensor, z: Tensor, condition: Tensor | None = None) -> Tensor:
         """Log p(x, z) (S, B) in nats for scaled x (B, *D) and z (S, B, *Z)."""
         result: Tensor = self.generate(z, condition).log_prob(x)
-        return result + self._prior(condition).log_prob(z)
+        return result + self.code_prior(condition).log_prob(z)
 
     def evidence(
         self,
@@ -174,7 +178,7 @@ class LatentModel(Part, nn.Module):
             UnsupportedError: This posterior has no mode, and `argmax` was asked for.
         """
         self._check(x)
-        with self._answering():
+        with answering(self):
             return torch.cat(
                 [
                     code(self.posterior, self.infer(self.scaling(part), given), mode)
@@ -207,7 +211,7 @@ class LatentModel(Part, nn.Module):
             UnknownNameError: There is no such mode.
         """
         pick = DECODE_MODES[mode].factory
-        with self._answering():
+        with answering(self):
             if isinstance(self.posterior, DiscretePosterior) and not z.is_floating_point():
                 z = self.posterior.embed(z)
             if z.shape[1:] != torch.Size(self.latent_shape):
@@ -244,11 +248,24 @@ class LatentModel(Part, nn.Module):
     ) -> Tensor:
         """New data (n, *D): z ~ p(z) or the sampler, then mean, argmax or a sample of p(x|z)."""
         condition = for_each(condition, n)
-        with self._answering():
-            p = self._prior(condition) if self.sampler is None else self.sampler(condition)
+        with answering(self):
+            p = self.code_prior(condition) if self.sampler is None else self.sampler(condition)
             # A prior that reads the condition has a draw for each; any other is drawn n times.
             z = p.sample() if p.batch_shape else p.sample(torch.Size((n,)))
         return self.decode(z, mode, batch_size, condition=condition)
+
+    def impute(
+        self,
+        x: Tensor,
+        samples: int = 1000,
+        mode: str = "mean",
+        batch_size: int = 100,
+        *,
+        condition: Tensor | None = None,
+    ) -> Tensor:
+        """Data x (N, *D) with their gaps (NaN) filled in, as `isthmus.impute` says."""
+        self._check(x)
+        return impute(self, x, samples, mode, chunk=batch_size, condition=condition)
 
     def log_likelihood(
         self,
@@ -258,6 +275,17 @@ class LatentModel(Part, nn.Module):
         *,
         condition: Tensor | None = None,
     ) -> Tensor:
+        """Log p(x) (N,) in nats, of which `importance` also says how far to trust it."""
+        return self.importance(x, samples, batch_size, condition=condition).log_likelihood
+
+    def importance(
+        self,
+        x: Tensor,
+        samples: int = 1000,
+        batch_size: int = 128,
+        *,
+        condition: Tensor | None = None,
+    ) -> ImportanceEstimate:
         """Log p(x) in nats per datum by importance sampling: log mean_S p(x, z_s) / q(z_s|x).
 
         A lower bound in expectation that tightens with S. Memory is bounded: the samples are taken
@@ -270,7 +298,7 @@ class LatentModel(Part, nn.Module):
             condition: (N, C), for a conditional model.
 
         Returns:
-            (N,), a density in the data's units.
+            (N,) densities in the data's units, with standard errors and effective sample sizes.
 
         Raises:
             UnsupportedError: The posterior has no density.
@@ -281,20 +309,22 @@ class LatentModel(Part, nn.Module):
                 f"log p(x) needs a posterior with a density, and {type(self.posterior).__name__} "
                 "has none: use a recipe such as vae, or score by the reconstruction error."
             )
-        with self._answering():
+        with answering(self):
             found = [
-                log_mean_weight(
+                importance_estimate(
                     self.scaling(part),
                     self.infer(self.scaling(part), given),
-                    self._prior(given),
+                    self.code_prior(given),
                     partial(self.generate, condition=given),
                     samples,
                 )
                 for part, given in parts(x, condition, batch_size)
             ]
-            return torch.cat(found) - self.scaling.log_det(x)
+            whole = ImportanceEstimate(*(torch.cat(field) for field in zip(*found, strict=True)))
+            return whole._replace(log_likelihood=whole.log_likelihood - self.scaling.log_det(x))
 
-    def _prior(self, condition: Tensor | None) -> Distribution:
+    def code_prior(self, condition: Tensor | None = None) -> Distribution:
+        """p(z), given (B, C): batch () or (B,), event Z."""
         p: Distribution = self.prior(condition, self._amortised)
         return p
 
@@ -302,12 +332,11 @@ class LatentModel(Part, nn.Module):
         """p(z) as the training on x reads it."""
         if self.training and isinstance(self.prior, LeaveOneOutPrior):
             return self.prior.beside(x, condition, self._amortised)
-        return self._prior(condition)
+        return self.code_prior(condition)
 
     def _amortised(self, x: Tensor, condition: Tensor | None = None) -> Distribution:
         """q(z|x) as the encoder alone says it: to refine it takes the prior."""
-        q: Distribution = self.posterior(ask(self.encoder, x, condition))
-        return q
+        return infer(self.posterior, ask(self.encoder, x, condition), condition)
 
     def _check(self, x: Tensor) -> None:
         if tuple(x.shape[1:]) != self.shape:
@@ -315,16 +344,3 @@ class LatentModel(Part, nn.Module):
                 f"Data of shape {tuple(x.shape)} do not fit this model: expected (N, "
                 f"{', '.join(map(str, self.shape))})."
             )
-
-    @contextmanager
-    def _answering(self) -> Iterator[None]:
-        """Evaluation mode without gradients; training goes on afterwards as it was."""
-        training = self.training
-        if training:
-            self.eval()
-        try:
-            with torch.no_grad():
-                yield
-        finally:
-            if training:
-                self.train()

@@ -101,10 +101,13 @@ class Registry:
         check_options(f"{self.kind} {name!r}", entry.factory, options)
         return entry.factory(**options)
 
+    def takes(self, name: str, option: str) -> bool:
+        """Whether the factory called `name` has an option of that name."""
+        return option in inspect.signature(self[name].factory).parameters
+
     def create_for(self, pick: Pick, context: Mapping[str, Any]) -> Any:
         """Create a pick, handing it whatever of `context` its factory takes by name."""
-        taken = inspect.signature(self[pick.name].factory).parameters
-        known = {name: value for name, value in context.items() if name in taken}
+        known = {k: value for k, value in context.items() if self.takes(pick.name, k)}
         return self.create(pick.name, **{**known, **pick.options})
 
 
@@ -182,7 +185,12 @@ def describe(value: Any) -> Any:
 
 
 def build(description: Any) -> Any:
-    """The inverse of `describe`: only registered factories are called."""
+    """The inverse of `describe`: only registered factories are called.
+
+    Raises:
+        UnknownNameError: There is no such kind of part, or no part of that name.
+        OptionError: An option that the part does not take.
+    """
     if isinstance(description, Mapping):
         values = {k: build(v) for k, v in description.items() if k != "part"}
         if "part" not in description:

@@ -60,20 +60,25 @@ class Constant(Schedule):
 @final
 @SCHEDULES.register("warm-up")
 class WarmUp(Schedule):
-    """A straight line from `start` to `value` over the first `share` of training, then `value`.
+    """`start` for the first `wait` of training, a straight line to `value` over the next `share`,
+    then `value`.
 
     Reference:
         Sønderby et al., Ladder Variational Autoencoders, arXiv 1602.02282.
     """
 
-    def __init__(self, value: float = 1.0, share: float = 0.1, start: float = 0.0) -> None:
+    def __init__(
+        self, value: float = 1.0, share: float = 0.1, start: float = 0.0, wait: float = 0.0
+    ) -> None:
         super().__init__()
         self.final_value = float(value)
         self.start = float(start)
         self.share = float(share)
+        self.wait = float(wait)
 
     def forward(self, progress: Tensor) -> Tensor:
-        climbed = (progress * (1.0 / max(self.share, 1e-12))).clamp(max=1.0)
+        since = progress - self.wait if self.wait else progress
+        climbed = (since * (1.0 / max(self.share, 1e-12))).clamp(0.0, 1.0)
         return climbed * (self.final_value - self.start) + self.start
 
 

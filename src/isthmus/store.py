@@ -67,7 +67,11 @@ def load(folder: str | os.PathLike[str]) -> LatentModel:
 
 
 def model_from_config(folder: Path) -> LatentModel:
-    """The untrained model that a folder's config describes."""
+    """The untrained model that a folder's config describes.
+
+    Raises:
+        RunError: It describes none, or one that cannot be built.
+    """
     description = read_config(folder).get("model")
     try:
         model = build(description)

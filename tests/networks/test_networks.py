@@ -56,10 +56,12 @@ def test_log_encoder_reads_logarithms():
 
 @pytest.mark.parametrize("name", [entry.name for entry in BACKBONES])
 def test_backbones_fit_images(name):
-    image = Sizes(DataSpec("image", (1, 20, 20), "unit", 10), (3,), (1, 1, 20, 20), None, "relu")
+    latent = (3, 5, 5) if BACKBONES[name].about.get("map") else (3,)
+    image = Sizes(DataSpec("image", (1, 20, 20), "unit", 10), latent, (1, 1, 20, 20), None, "relu")
     encoder, decoder = BACKBONES[name].factory(image)
-    assert encoder(torch.randn(2, 1, 20, 20)).shape == (2, encoder.features)
-    assert decoder(torch.randn(2, 3)).shape == (2, 1, 1, 20, 20)
+    assert encoder(torch.randn(2, 1, 20, 20)).shape == (2, encoder.features, *encoder.grid)
+    assert encoder.grid == latent[1:]
+    assert decoder(torch.randn(2, *latent)).shape == (2, 1, 1, 20, 20)
 
 
 @pytest.mark.parametrize("name", ["mlp", "linear", "residual", "auto"])

@@ -8,7 +8,7 @@ from torch.distributions import MultivariateNormal
 
 from isthmus.distributions import DiagonalNormal
 from isthmus.errors import OptionError
-from isthmus.importance import log_mean_weight
+from isthmus.importance import importance_estimate
 from isthmus.posteriors import FullCovarianceGaussian
 
 pytestmark = pytest.mark.usefixtures("float64")
@@ -62,7 +62,7 @@ def test_with_the_true_posterior_every_importance_weight_is_the_marginal():
     p = DiagonalNormal(torch.zeros(Z), torch.ones(()), is_standard=True)
     marginal = MultivariateNormal(bias, w @ w.T + noise**2 * torch.eye(D)).log_prob(x)
     for samples in (1, 7):
-        found = log_mean_weight(x, posterior(x), p, generate, samples)
+        found = importance_estimate(x, posterior(x), p, generate, samples).log_likelihood
         torch.testing.assert_close(found, marginal)
 
 

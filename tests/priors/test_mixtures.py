@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 import torch
 from scipy import stats
+from sklearn.metrics import normalized_mutual_info_score
 from torch.distributions import (
     Categorical,
     Independent,
@@ -15,15 +17,17 @@ from torch.distributions import (
     kl_divergence,
 )
 
-from isthmus.data import Scaling, load
+from isthmus.data import Batch, Scaling, load
 from isthmus.distributions import DiagonalNormal, EqualMixture, NormalMixture
 from isthmus.errors import OptionError
+from isthmus.fitting import fit
 from isthmus.likelihoods import GaussianLikelihood
 from isthmus.model import LatentModel
-from isthmus.networks import MLPDecoder, MLPEncoder
+from isthmus.networks import ConditionedEncoder, MLPDecoder, MLPEncoder
 from isthmus.objectives import Vade
 from isthmus.posteriors import Deterministic, DiagonalGaussian
 from isthmus.priors import ExemplarPrior, MixturePrior, Prior, StandardNormal, VampPrior
+from isthmus.training.densities import start_due
 
 pytestmark = pytest.mark.usefixtures("float64")
 
@@ -249,3 +253,90 @@ def test_exemplars_fewer_than_there_is_room_for():
     assert p.log_weights.exp().gt(0).sum() == 9
     with pytest.raises(OptionError, match="'vamp'"):
         ExemplarPrior((4,), 1)
+
+
+def told_model(prior, rows=12):
+    """A model whose encoder reads a condition of three numbers, and its data."""
+    source = load(torch.randn(rows, 4).numpy(), condition=torch.randn(rows, 3).numpy())
+    encoder = ConditionedEncoder(MLPEncoder((4,), (8,)), 3)
+    likelihood = GaussianLikelihood((4,))
+    decoder = MLPDecoder((2,), likelihood.parameter_shape(), (8,))
+    posterior = DiagonalGaussian(encoder.features, (2,))
+    model = LatentModel(encoder, posterior, prior, decoder, likelihood)
+    # Each condition must matter.
+    torch.nn.init.normal_(encoder.layers[2].weight)
+    prior.see(source, model.scaling)
+    return model, next(source.chunks(rows))
+
+
+@pytest.mark.parametrize("start", ["data", "noise"])
+def test_pseudo_inputs_of_a_conditional_model_carry_the_conditions_of_data(start):
+    prior = VampPrior((4,), components=7, start=start, condition_dim=3)
+    model, batch = told_model(prior)
+    batch = Batch(batch.x.double(), condition=batch.condition.double())
+    given = prior.pseudo_conditions
+    places = torch.stack([(batch.condition - c).abs().sum(1).argmin() for c in given])
+    torch.testing.assert_close(batch.condition[places], given)
+    if start == "data":
+        torch.testing.assert_close(batch.x[places], prior.pseudo_inputs.detach())
+    z = torch.randn(2, 12, 2)
+    pairs = zip(prior.pseudo_inputs, given, strict=True)
+    each = torch.stack([model.infer(u[None], c[None]).log_prob(z) for u, c in pairs])
+    p = model.evidence(batch.x, condition=batch.condition).p
+    torch.testing.assert_close(p.log_prob(z), each.logsumexp(0) - math.log(7))
+    # The prior is one and the same under every condition.
+    assert p.batch_shape == ()
+
+
+def test_exemplars_of_a_conditional_model_are_encoded_with_their_own_conditions():
+    prior = ExemplarPrior((4,), 12, condition_dim=3)
+    model, batch = told_model(prior)
+    x, given = (t.to(torch.float64) for t in (batch.x, batch.condition))
+    means, sigma = model.infer(x, given).mean, prior.log_scale.exp()
+    z = torch.randn(3, 12, 2)
+    each = Normal(means, sigma).log_prob(z[:, :, None]).sum(-1)
+    whole = model.eval().evidence(x, condition=given).p.log_prob(z)
+    torch.testing.assert_close(whole, each.logsumexp(-1) - math.log(12), atol=1e-6, rtol=1e-6)
+    beside = model.train().evidence(x, condition=given).p.log_prob(z)
+    alone = each.masked_fill(torch.eye(12, dtype=torch.bool), -math.inf)
+    naive = alone.logsumexp(-1) - math.log(11)
+    torch.testing.assert_close(beside, naive, atol=1e-6, rtol=1e-6)
+
+
+def test_a_mixture_starts_at_the_groups_of_the_codes_once_that_is_due():
+    centres = torch.tensor([[-4.0, 0.0], [4.0, 1.0], [0.0, 6.0]])
+    spreads = torch.tensor([[0.5, 1.0], [0.3, 0.2], [1.0, 0.4]])
+    group = torch.arange(600).remainder(6).clamp(max=2)
+    codes = centres[group] + spreads[group] * torch.randn(600, 2)
+    prior = MixturePrior((2,), components=3, pretraining=0.5)
+    prior.start(codes, seed=0)
+    order = torch.cdist(centres, prior.loc).argmin(1)
+    for k in range(3):
+        own = codes[group == k]
+        torch.testing.assert_close(prior.loc[order[k]], own.mean(0), atol=1e-2, rtol=0)
+        found = prior.min_scale + torch.nn.functional.softplus(prior.raw_scale[order[k]])
+        torch.testing.assert_close(found, own.std(0, correction=0), atol=1e-2, rtol=0)
+        assert prior.logits.softmax(0)[order[k]].item() == pytest.approx(len(own) / 600, abs=1e-3)
+
+    model = model_with(MixturePrior((2,), components=3, pretraining=0.5))
+    source = load(torch.randn(60, 4).float().numpy())
+    before = model.prior.loc.clone()
+    start_due(model, source, 0, progress=0.4)
+    assert model.prior.loc.equal(before)
+    start_due(model, source, 0, progress=0.5)
+    at = model.prior.loc.clone()
+    assert not at.equal(before)
+    start_due(model, source, 1, progress=0.6)
+    assert model.prior.loc.equal(at)
+
+
+def test_pretrained_clusters_are_the_groups_of_data():
+    rng = np.random.default_rng(0)
+    label = np.arange(600) % 4
+    x = 4.0 * rng.normal(size=(4, 6))[label] + rng.normal(size=(600, 6))
+    options = {"latent_dim": 2, "hidden": (16,), "epochs": 30, "clusters": 4, "threads": 1}
+    run = fit(load(x.astype(np.float32)), "vade", batch_size=32, patience=0, **options)
+    with torch.no_grad():
+        q = run.model.infer(run.model.scaling(torch.from_numpy(x).float()))
+    found = run.model.prior.clusters(q).argmax(1).numpy()
+    assert normalized_mutual_info_score(label, found) > 0.95

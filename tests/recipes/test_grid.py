@@ -44,7 +44,7 @@ def trains_or_is_refused(support="real", shape=(SIZE,), **axes):
     """One step of training, with finite losses and a gradient; or the reason why not."""
     data = source(support, shape)
     try:
-        built = build_recipe("custom", data.spec, **OPTIONS, **axes)
+        built = build_recipe("custom", data.spec, **{**OPTIONS, **axes})
     except OptionError as error:
         message = str(error)
         assert "\n" not in message
@@ -107,6 +107,7 @@ def test_every_prior_has_a_posterior_that_it_meets_or_says_what_it_needs(prior):
 # Objectives that are about one kind of model or data.
 HOMES = {
     "joint-capacity": {"posterior": "joint", "prior": "joint"},
+    "m2": {"posterior": "labelled", "prior": "joint"},
     "vade": {"prior": "mixture"},
     "ms-ssim": {"support": "unit", "shape": (1, 12, 12)},
 }
@@ -122,3 +123,28 @@ def test_every_objective_has_a_model_that_it_meets(objective):
         for posterior in names(POSTERIORS)
     ]
     assert None in refusals, refusals
+
+
+IMAGE = {"support": "unit", "shape": (1, 16, 17), "network": "map", "hidden": (4,)}
+
+
+def test_a_network_of_feature_maps_with_every_posterior_prior_and_objective():
+    by_posterior = {
+        posterior: trains_or_is_refused(posterior=posterior, objective=objective, **IMAGE)
+        for posterior in names(POSTERIORS)
+        for objective in ("elbo", "reconstruction")
+    }
+    trained = {posterior for posterior, refusal in by_posterior.items() if refusal is None}
+    assert {"diagonal", "delta"} <= trained
+    for posterior in ("diagonal", "vq"):
+        objective = "elbo" if posterior == "diagonal" else "reconstruction"
+        refusals = {
+            prior: trains_or_is_refused(
+                posterior=posterior, prior=prior, objective=objective, **IMAGE
+            )
+            for prior in names(PRIORS)
+        }
+        home = "standard-normal" if posterior == "diagonal" else "pixelcnn"
+        assert refusals[home] is None
+    for objective in names(OBJECTIVES):
+        trains_or_is_refused(objective=objective, **IMAGE)

@@ -9,6 +9,7 @@ from isthmus.errors import OptionError
 from isthmus.fitting import fit
 from isthmus.likelihoods import BernoulliLikelihood, ContinuousBernoulliLikelihood
 from isthmus.recipes.meeting import meet
+from isthmus.registry import pick
 
 TABLE = DataSpec("table", (4,), "real", 50)
 GREY = DataSpec("image", (1, 4, 4), "unit", 50)
@@ -37,6 +38,9 @@ def test_values_outside_the_unit_interval_are_squeezed_and_said():
 def test_a_preferred_likelihood_gives_way_to_one_that_covers_the_data():
     assert type(meet(TABLE, "auto", "gaussian").likelihood).__name__ == "GaussianLikelihood"
     assert type(meet(BINARY, "auto", "gaussian").likelihood).__name__ == "BernoulliLikelihood"
+    narrow = pick("gaussian", scale=0.1)
+    assert meet(TABLE, "auto", narrow).likelihood.scale == pytest.approx(0.1)
+    assert meet(TABLE, "gaussian", narrow).likelihood.scale == 1.0
 
 
 def test_what_does_not_cover_the_data_is_refused_with_what_does():

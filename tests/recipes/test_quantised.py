@@ -8,11 +8,14 @@ import torch
 
 import isthmus
 from isthmus.data import load
+from isthmus.errors import OptionError
 from isthmus.fitting import fit
 from isthmus.metrics import code_perplexity, code_usage
 from isthmus.objectives import Reconstruction
+from isthmus.priors import AutoregressiveCodes, PixelCNNPrior
 from isthmus.recipes import Axes, assemble, build_recipe
 from isthmus.registry import pick
+from isthmus.training import densities
 
 AXES = Axes(latent_dim=8, hidden=(128,))
 POSITIONS = 8
@@ -106,3 +109,100 @@ def test_the_options_set_the_bits_of_a_code(digits, name, options, bits):
     prior = model.prior()
     uniform = prior.log_prob(torch.zeros(1, *model.posterior.code_shape, dtype=torch.long))
     assert -float(uniform) / math.log(2) == pytest.approx(bits, rel=1e-5)
+
+
+RECIPES = ("vq-vae", "rvq-vae", "fsq-vae", "lfq-vae")
+
+
+@pytest.fixture(scope="module", params=[(16, 16), (17, 22, 3)], ids=["even", "odd"])
+def pictures(request):
+    values = torch.rand(24, *request.param, generator=torch.Generator().manual_seed(0))
+    return load(values.numpy())
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_the_codes_of_images_lie_in_a_grid(pictures, name, tmp_path):
+    torch.manual_seed(0)
+    built = build_recipe(name, pictures.spec, latent_dim=3, hidden=(8,))
+    model, x = built.model, next(pictures.chunks(24)).x
+    model.scaling.fit(pictures)
+    loss = built.objective(model.train().evidence(x, 1))
+    loss.total.backward()
+    assert {term.shape for term in loss.terms.values()} == {(24,)}
+    assert all(p.grad is not None for p in model.parameters() if p.requires_grad)
+    grid = tuple(-(-side // 4) for side in x.shape[2:])
+    assert model.latent_shape == (3, *grid)
+    codes = model.encode(x, "argmax")
+    assert codes.shape[:3] == (24, *grid)
+    assert not codes.is_floating_point()
+    torch.testing.assert_close(model.decode(codes), model.reconstruct(x))
+    assert isinstance(model.prior, PixelCNNPrior)
+    isthmus.save(model, tmp_path)
+    assert isthmus.load(tmp_path).encode(x, "argmax").equal(codes)
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_code_is_that_of_its_own_patch_of_a_map(pictures, name):
+    posterior = build_recipe(name, pictures.spec, latent_dim=3, hidden=(8,)).model.posterior
+    h = torch.randn(4, 8, *posterior.latent_shape[1:])
+    posterior.train()(h)
+    before = posterior.eval()(h)
+    moved = h.clone()
+    moved[:, :, 1, 2] = 5.0 * torch.randn(4, 8)
+    after = posterior(moved)
+    elsewhere = torch.ones(h.shape[2:], dtype=torch.bool)
+    elsewhere[1, 2] = False
+    assert after.mode[:, elsewhere].equal(before.mode[:, elsewhere])
+    assert not after.mode[:, 1, 2].equal(before.mode[:, 1, 2])
+    assert after.mean[..., elsewhere].equal(before.mean[..., elsewhere])
+    # The latent at a cell is what its integers stand for alone.
+    one = after.mode[:, 1:2, 2:3].expand_as(after.mode)
+    torch.testing.assert_close(posterior.embed(one)[..., 0, 0], after.mean[..., 1, 2])
+
+
+def test_flat_codes_of_images_are_a_choice(pictures):
+    flat = build_recipe("vq-vae", pictures.spec, positions=5).model
+    assert flat.posterior.code_shape == (5,)
+    assert build_recipe("vq-vae", pictures.spec, network="mlp").model.posterior.code_shape == (8,)
+    finer = build_recipe("vq-vae", pictures.spec, downsample=2).model
+    assert finer.posterior.code_shape == tuple(-(-s // 2) for s in pictures.spec.shape[1:])
+    with pytest.raises(OptionError, match="downsample"):
+        build_recipe("vq-vae", pictures.spec, positions=5, network="map")
+
+
+def test_a_spatial_gaussian_has_a_mean_and_a_scale_in_every_cell(pictures):
+    torch.manual_seed(0)
+    model = build_recipe("vae", pictures.spec, latent_dim=3, hidden=(8,), network="map").model
+    x = next(pictures.chunks(24)).x
+    model.scaling.fit(pictures)
+    q = model.eval().infer(model.scaling(x))
+    h = model.encoder(model.scaling(x))
+    moments = torch.einsum("oc,bchw->bohw", model.posterior.head.weight[:, :, 0, 0], h)
+    moments = moments + model.posterior.head.bias[:, None, None]
+    mean, log_variance = moments.chunk(2, 1)
+    torch.testing.assert_close(q.mean, mean)
+    torch.testing.assert_close(q.variance, log_variance.exp(), rtol=1e-4, atol=1e-6)
+    assert model.encode(x, "argmax").shape == (24, *model.latent_shape)
+    assert model.log_likelihood(x, samples=2).shape == (24,)
+    assert model.sample(2).shape == (2, *x.shape[1:])
+
+
+def test_the_codes_that_a_prior_is_fitted_to_are_capped_by_their_numbers(digits, monkeypatch):
+    model = built(digits, pick("vq", n_codes=16), pick("autoregressive-codes", width=8)).model
+    seen = []
+    monkeypatch.setattr(AutoregressiveCodes, "fit", lambda self, codes: seen.append(codes))
+    densities.fit_to_codes(model.prior, model, digits, 0)
+    monkeypatch.setattr(densities, "FITTED_NUMBERS", 100 * POSITIONS + 1)
+    densities.fit_to_codes(model.prior, model, digits, 0)
+    assert [len(codes) for codes in seen] == [len(digits), 100]
+    # Not the first hundred, but some from all over.
+    first = model.encode(next(digits.chunks(100)).x, "argmax")
+    assert not seen[1].equal(first)
+
+
+def test_entropy_weighs_against_the_mean_squared_error_of_an_element(digits, pictures):
+    flat = build_recipe("lfq-vae", digits.spec, entropy=0.2).model.posterior
+    assert flat.entropy == pytest.approx(0.2 * 64 / 2 / 8)
+    grid = build_recipe("lfq-vae", pictures.spec, entropy=0.2).model
+    cells = math.prod(grid.posterior.code_shape)
+    assert grid.posterior.entropy == pytest.approx(0.2 * pictures.spec.size / 2 / cells)

@@ -8,19 +8,15 @@ import numpy as np
 
 from isthmus.baselines.base import (
     BASELINES,
-    Baseline,
-    CanSample,
     Floats,
-    HasDensity,
-    HasPosterior,
     clipped,
-    not_fitted,
     rows_of,
     training_matrix,
     varying,
 )
 from isthmus.baselines.convergence import noted
 from isthmus.baselines.linear_gaussian import LinearGaussian
+from isthmus.baselines.probabilistic import LinearGaussianBaseline
 
 NOISE_FLOOR = 1e-6
 EXACT_COLUMNS = 256
@@ -30,7 +26,7 @@ MAX_ITERATIONS = 1000
 
 @final
 @BASELINES.register("factor-analysis", paper="Barber, BRML, algorithm 21.1", year=2012)
-class FactorAnalysis(Baseline, HasDensity, HasPosterior, CanSample):
+class FactorAnalysis(LinearGaussianBaseline):
     """Factor analysis: a linear-Gaussian model whose columns have noise of their own.
 
     x = mean + W z + e, with z ~ N(0, I), e ~ N(0, diag(psi)), fitted by maximum likelihood. Codes
@@ -46,7 +42,6 @@ class FactorAnalysis(Baseline, HasDensity, HasPosterior, CanSample):
     """
 
     name: ClassVar[str] = "factor-analysis"
-    _model: LinearGaussian | None = None
 
     def fit(self, x: Floats) -> Self:
         x = training_matrix(x)
@@ -67,30 +62,6 @@ class FactorAnalysis(Baseline, HasDensity, HasPosterior, CanSample):
     def decode(self, z: Floats) -> Floats:
         model = self._learned()
         return np.asarray(model.mean + rows_of(z, self.latent_dim, "codes") @ model.loading.T)
-
-    def log_likelihood(self, x: Floats) -> Floats:
-        model = self._learned()
-        return model.log_likelihood(rows_of(x, model.mean.size, "data"))
-
-    def posterior(self, x: Floats) -> tuple[Floats, Floats]:
-        model = self._learned()
-        return model.posterior_mean(rows_of(x, model.mean.size, "data")), model.covariance
-
-    def rate(self, x: Floats) -> Floats:
-        model = self._learned()
-        return model.rate(rows_of(x, model.mean.size, "data"))
-
-    def distortion(self, x: Floats) -> Floats:
-        model = self._learned()
-        return model.distortion(rows_of(x, model.mean.size, "data"))
-
-    def sample(self, n: int, seed: int) -> Floats:
-        return self._learned().sample(n, seed)
-
-    def _learned(self) -> LinearGaussian:
-        if self._model is None:
-            raise not_fitted(self.name)
-        return self._model
 
     def _solve(self, centred: Floats) -> Any:
         from sklearn.decomposition import FactorAnalysis as Solver

@@ -9,23 +9,20 @@ import numpy as np
 from isthmus.baselines.axes import PrincipalAxes, principal_axes
 from isthmus.baselines.base import (
     BASELINES,
-    Baseline,
-    CanSample,
     Floats,
-    HasDensity,
-    HasPosterior,
     not_fitted,
     rows_of,
     training_matrix,
 )
 from isthmus.baselines.linear_gaussian import LinearGaussian
+from isthmus.baselines.probabilistic import LinearGaussianBaseline
 
 NOISE_FLOOR = 1e-6
 
 
 @final
 @BASELINES.register("pca", paper="Tipping and Bishop, JRSS B 61", year=1999)
-class ProbabilisticPCA(Baseline, HasDensity, HasPosterior, CanSample):
+class ProbabilisticPCA(LinearGaussianBaseline):
     """Principal component analysis, with the density of its probabilistic form.
 
     x = mean + W z + e, with z ~ N(0, I), e ~ N(0, s² I): W spans the leading eigenvectors of the
@@ -42,7 +39,6 @@ class ProbabilisticPCA(Baseline, HasDensity, HasPosterior, CanSample):
 
     name: ClassVar[str] = "pca"
     _axes: PrincipalAxes | None = None
-    _model: LinearGaussian | None = None
 
     def fit(self, x: Floats) -> Self:
         x = training_matrix(x)
@@ -71,30 +67,6 @@ class ProbabilisticPCA(Baseline, HasDensity, HasPosterior, CanSample):
 
     def decode(self, z: Floats) -> Floats:
         return self._learned_axes().restore(rows_of(z, self.latent_dim, "codes"))
-
-    def log_likelihood(self, x: Floats) -> Floats:
-        model = self._learned()
-        return model.log_likelihood(rows_of(x, model.mean.size, "data"))
-
-    def posterior(self, x: Floats) -> tuple[Floats, Floats]:
-        model = self._learned()
-        return model.posterior_mean(rows_of(x, model.mean.size, "data")), model.covariance
-
-    def rate(self, x: Floats) -> Floats:
-        model = self._learned()
-        return model.rate(rows_of(x, model.mean.size, "data"))
-
-    def distortion(self, x: Floats) -> Floats:
-        model = self._learned()
-        return model.distortion(rows_of(x, model.mean.size, "data"))
-
-    def sample(self, n: int, seed: int) -> Floats:
-        return self._learned().sample(n, seed)
-
-    def _learned(self) -> LinearGaussian:
-        if self._model is None:
-            raise not_fitted(self.name)
-        return self._model
 
     def _learned_axes(self) -> PrincipalAxes:
         if self._axes is None:

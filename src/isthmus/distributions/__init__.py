@@ -9,9 +9,12 @@ from isthmus.distributions.continuous_bernoulli import ContinuousBernoulli
 from isthmus.distributions.delta import Delta, PointMass, SparseDelta
 from isthmus.distributions.event import EventDistribution
 from isthmus.distributions.full_precision import FullPrecision
+from isthmus.distributions.geometry import KernelMetric, NormalWithFactor
 from isthmus.distributions.hamiltonian import HamiltonianDistribution
 from isthmus.distributions.joint import ContinuousOneHot
 from isthmus.distributions.joint_normal import FullNormal, JointNormal, LowRankNormal
+from isthmus.distributions.labelled import LabelledNormal, Stratified
+from isthmus.distributions.ladder import LadderNormal
 from isthmus.distributions.laplace import DiagonalLaplace
 from isthmus.distributions.location_scale import LocationScale
 from isthmus.distributions.mixture import EqualMixture, NormalMixture
@@ -44,10 +47,14 @@ __all__ = [
     "FullPrecision",
     "HamiltonianDistribution",
     "JointNormal",
+    "KernelMetric",
+    "LabelledNormal",
+    "LadderNormal",
     "LocationScale",
     "LowRankNormal",
     "NegativeBinomial",
     "NormalMixture",
+    "NormalWithFactor",
     "Observed",
     "OneHotCategorical",
     "Planar",
@@ -58,6 +65,7 @@ __all__ = [
     "Radial",
     "SparseDelta",
     "SphereUniform",
+    "Stratified",
     "Sylvester",
     "TracedDistribution",
     "VonMisesFisher",

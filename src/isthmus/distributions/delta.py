@@ -13,14 +13,18 @@ from isthmus.distributions.event import EventDistribution
 from isthmus.errors import UnsupportedError
 
 
-class PointMass(EventDistribution, ABC):
+class Fixed(EventDistribution, ABC):
     """All mass on one value; it has no density with respect to Lebesgue measure.
 
+    Attributes:
+        why_no_density: What who asks for one is told.
+
     Args:
-        value: Batch and event shape.
+        value: Batch and event shape; the mean, and every draw.
         event_dims: How many of the last axes are the event.
     """
 
+    why_no_density: ClassVar[str]
     arg_constraints: ClassVar[dict[str, Any]] = {"value": constraints.real}
     has_rsample = True
 
@@ -33,21 +37,27 @@ class PointMass(EventDistribution, ABC):
         return self.value
 
     @property
-    def mode(self) -> Tensor:
-        return self.value
-
-    @property
     def variance(self) -> Tensor:
         return torch.zeros_like(self.value)
 
     def log_prob(self, value: Tensor) -> Tensor:
-        raise UnsupportedError(
-            "A point mass (a deterministic code) has no density, so no log_prob and no rate; "
-            "use a model whose posterior has a density, such as the recipe 'vae'."
-        )
+        raise UnsupportedError(self.why_no_density)
 
     def rsample(self, sample_shape: Any = ()) -> Tensor:
         return self.value.expand(torch.Size(sample_shape) + self.shape)
+
+
+class PointMass(Fixed, ABC):
+    """A code that a deterministic encoder puts out: the value is its own mode."""
+
+    why_no_density = (
+        "A point mass (a deterministic code) has no density, so no log_prob and no rate; "
+        "use a model whose posterior has a density, such as the recipe 'vae'."
+    )
+
+    @property
+    def mode(self) -> Tensor:
+        return self.value
 
 
 @final

@@ -8,6 +8,7 @@ from typing import final
 import torch
 from torch import Tensor
 
+from isthmus.distributions.geometry import Flat, Geometry
 from isthmus.distributions.normal import DiagonalNormal
 from isthmus.distributions.traced import TracedDistribution
 
@@ -20,6 +21,8 @@ class HamiltonianDistribution(TracedDistribution):
     density in the extended space is known. `log_prob` is that density over the momentum's own,
 
     .. math:: \log q_0(z_0) + \log N(\gamma_0) - \log N(\rho_K),
+
+    each momentum's density being that of the geometry where it is,
 
     so that p(x, z) over its exponential is a proper importance weight: the mean is p(x). It is the
     draw's own momentum that is weighed; for a value from elsewhere one is drawn and the steps are
@@ -34,6 +37,7 @@ class HamiltonianDistribution(TracedDistribution):
         inverse_heat: () the inverse temperature beta_0 in (0, 1]; it climbs to 1 by
             :math:`\beta_k^{-1/2} = (1 - \beta_0^{-1/2}) k^2 / K^2 + \beta_0^{-1/2}`.
         steps: K.
+        geometry: The space that the steps are taken in; flat where it is None.
 
     Reference:
         Caterini, Doucet & Sejdinovic, Hamiltonian Variational Auto-Encoder, arXiv 1805.11328.
@@ -46,8 +50,10 @@ class HamiltonianDistribution(TracedDistribution):
         step: Tensor,
         inverse_heat: Tensor,
         steps: int,
+        geometry: Geometry | None = None,
     ) -> None:
         self.base = base
+        self.geometry = Flat() if geometry is None else geometry
         self.log_joint = log_joint
         self.step = step
         self.steps = steps
@@ -66,37 +72,36 @@ class HamiltonianDistribution(TracedDistribution):
 
     def draw(self, shape: torch.Size) -> tuple[Tensor, Tensor]:
         z = self.base.rsample(shape)
-        gamma = torch.randn_like(z)
+        gamma = self.geometry.momentum(z, torch.randn_like(z))
         moved, momentum = self._move(z, gamma * self.start)
-        return moved, self._weighed(z, gamma, momentum)
+        return moved, self._weighed(z, gamma, moved, momentum)
 
     def density(self, value: Tensor) -> Tensor:
         value = value.expand(torch.broadcast_shapes(value.shape, self.base.shape))
-        momentum = torch.randn_like(value)
+        momentum = self.geometry.momentum(value, torch.randn_like(value))
         z, rho = self._move_back(value, momentum)
-        return self._weighed(z, rho / self.start, momentum)
+        return self._weighed(z, rho / self.start, value, momentum)
 
-    def _weighed(self, z: Tensor, gamma: Tensor, momentum: Tensor) -> Tensor:
-        kinetic = 0.5 * (momentum.square() - gamma.square())
+    def _weighed(self, z: Tensor, gamma: Tensor, moved: Tensor, momentum: Tensor) -> Tensor:
+        axes = len(self.event_shape)
+        first = self.geometry.energy(z, gamma, axes)
+        last = self.geometry.energy(moved, momentum, axes)
         # The normals' constants cancel, as do beta_0's power and the coolings' determinant.
-        return self.base.log_prob(z) + kinetic.flatten(kinetic.ndim - self._axes).sum(-1)
+        return self.base.log_prob(z) + (last - first)
 
     def _move(self, z: Tensor, momentum: Tensor) -> tuple[Tensor, Tensor]:
         slope = self._slope(z)
         for cooling in self.cooling:
-            momentum = momentum + 0.5 * self.step * slope
-            z = z + self.step * momentum
-            slope = self._slope(z)
-            momentum = (momentum + 0.5 * self.step * slope) * cooling
+            state = (z, momentum, slope)
+            z, momentum, slope = self.geometry.leap(state, self.step, self._slope)
+            momentum = momentum * cooling
         return z, momentum
 
     def _move_back(self, z: Tensor, momentum: Tensor) -> tuple[Tensor, Tensor]:
         slope = self._slope(z)
         for cooling in reversed(self.cooling):
-            momentum = momentum / cooling - 0.5 * self.step * slope
-            z = z - self.step * momentum
-            slope = self._slope(z)
-            momentum = momentum - 0.5 * self.step * slope
+            state = (z, momentum / cooling, slope)
+            z, momentum, slope = self.geometry.leap(state, -self.step, self._slope)
         return z, momentum
 
     def _slope(self, z: Tensor) -> Tensor:
@@ -107,7 +112,3 @@ class HamiltonianDistribution(TracedDistribution):
             total = self.log_joint(at.reshape(-1, *self.base.shape)).sum()
             slope = torch.autograd.grad(total, at, create_graph=wanted)[0]
         return slope if wanted else slope.detach()
-
-    @property
-    def _axes(self) -> int:
-        return len(self.event_shape)

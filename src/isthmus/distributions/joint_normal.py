@@ -8,16 +8,17 @@ from typing import Any, ClassVar, final
 
 import torch
 from torch import Tensor
-from torch.distributions import Distribution, constraints
+from torch.distributions import constraints
 from torch.distributions.kl import register_kl
 
+from isthmus.distributions.located import Located
 from isthmus.distributions.normal import DiagonalNormal
 from isthmus.maths import without_autocast
 
 _LOG_ROOT_TAU = 0.5 * math.log(2.0 * math.pi)
 
 
-class JointNormal(Distribution, ABC):
+class JointNormal(Located, ABC):
     """N(loc, C) over vectors, whatever C is made of.
 
     Args:
@@ -26,13 +27,10 @@ class JointNormal(Distribution, ABC):
         half_log_det: (*B) ½ log det C.
     """
 
-    has_rsample = True
-
     def __init__(self, loc: Tensor, variance: Tensor, half_log_det: Tensor) -> None:
-        self.loc = loc
         self._variance = variance
         self._half_log_det = half_log_det
-        super().__init__(loc.shape[:-1], loc.shape[-1:], validate_args=False)
+        super().__init__(loc)
 
     @abstractmethod
     def deviation(self, shape: torch.Size) -> Tensor:
@@ -41,14 +39,6 @@ class JointNormal(Distribution, ABC):
     @abstractmethod
     def squared_distance(self, residual: Tensor) -> Tensor:
         """rᵀ C⁻¹ r for r (*B, Z, N), as (*B, N)."""
-
-    @property
-    def mean(self) -> Tensor:
-        return self.loc
-
-    @property
-    def mode(self) -> Tensor:
-        return self.loc
 
     @property
     def variance(self) -> Tensor:

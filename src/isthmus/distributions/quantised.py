@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, final
+from typing import final
 
-import torch
 from torch import Tensor
-from torch.distributions import constraints
 
-from isthmus.distributions.event import EventDistribution
-from isthmus.errors import UnsupportedError
+from isthmus.distributions.delta import Fixed
 
 
 @final
-class Quantised(EventDistribution):
+class Quantised(Fixed):
     """All mass on one of finitely many vectors.
 
     `mean` is the vector, `mode` the integers that name it, and every draw the vector again. It has
@@ -26,8 +23,11 @@ class Quantised(EventDistribution):
         penalties: Per-datum terms (*batch,) that the quantiser asks to be minimised.
     """
 
-    arg_constraints: ClassVar[dict[str, Any]] = {"value": constraints.real}
-    has_rsample = True
+    why_no_density = (
+        "A quantised code has no density, so no log_prob; its rate is counted in bits "
+        "(posterior.code_bits). Use a model whose posterior has a density, such as the recipe "
+        "'vae'."
+    )
 
     def __init__(
         self,
@@ -36,29 +36,11 @@ class Quantised(EventDistribution):
         event_dims: int = 1,
         penalties: dict[str, Tensor] | None = None,
     ) -> None:
-        self.value = value
         self.indices = indices
         self.penalties = penalties or {}
-        super().__init__(value.shape, event_dims)
-
-    @property
-    def mean(self) -> Tensor:
-        return self.value
+        super().__init__(value, event_dims)
 
     @property
     def mode(self) -> Tensor:
+        """The integers that name the vector."""
         return self.indices
-
-    @property
-    def variance(self) -> Tensor:
-        return torch.zeros_like(self.value)
-
-    def log_prob(self, value: Tensor) -> Tensor:
-        raise UnsupportedError(
-            "A quantised code has no density, so no log_prob; its rate is counted in bits "
-            "(posterior.code_bits). Use a model whose posterior has a density, such as the recipe "
-            "'vae'."
-        )
-
-    def rsample(self, sample_shape: Any = ()) -> Tensor:
-        return self.value.expand(torch.Size(sample_shape) + self.shape)

@@ -19,6 +19,7 @@ from torch.distributions import Beta, Distribution
 from torch.distributions.kl import register_kl
 
 from isthmus.distributions.bessel import bessel_ratio, log_scaled_bessel
+from isthmus.distributions.located import Located
 from isthmus.maths import double_precision
 
 # The nodes of the integral for the angle's derivative, and how many of the angle's widths it spans.
@@ -110,7 +111,7 @@ def _draw_angle(kappa: Tensor, dimension: int) -> Tensor:
 
 
 @final
-class VonMisesFisher(Distribution):
+class VonMisesFisher(Located):
     """p(x) ∝ exp(kappa loc·x) on the unit sphere, with respect to its area.
 
     `mean` is the intrinsic mean, a point of the sphere: the mean direction.
@@ -124,25 +125,15 @@ class VonMisesFisher(Distribution):
     """
 
     arg_constraints: ClassVar[dict[str, Any]] = {}
-    has_rsample = True
 
     def __init__(self, loc: Tensor, kappa: Tensor) -> None:
-        self.loc = loc
         self.kappa = kappa
-        super().__init__(loc.shape[:-1], loc.shape[-1:], validate_args=False)
+        super().__init__(loc)
 
     @property
     def dimension(self) -> int:
         """d, of the space around the sphere."""
         return self.loc.shape[-1]
-
-    @property
-    def mean(self) -> Tensor:
-        return self.loc
-
-    @property
-    def mode(self) -> Tensor:
-        return self.loc
 
     @property
     def mean_resultant_length(self) -> Tensor:

@@ -13,8 +13,8 @@ from typing import Any, ClassVar, final
 
 import torch
 from torch import Tensor
-from torch.distributions import Distribution
 
+from isthmus.distributions.located import Located
 from isthmus.errors import OptionError
 from isthmus.maths import double_precision
 
@@ -75,7 +75,7 @@ def _log_sinh_ratio(r: Tensor) -> Tensor:
 
 
 @final
-class WrappedNormal(Distribution):
+class WrappedNormal(Located):
     r"""z = exp_loc(u), u ~ Normal(0, diag(scale²)), on the Poincaré ball of curvature -c.
 
     Its density by the ball's volume is that of u times :math:`(\sqrt c r / \sinh \sqrt c r)^{Z-1}`
@@ -92,21 +92,11 @@ class WrappedNormal(Distribution):
     """
 
     arg_constraints: ClassVar[dict[str, Any]] = {}
-    has_rsample = True
 
     def __init__(self, loc: Tensor, scale: Tensor, c: float = 1.0) -> None:
-        self.loc = loc
         self.scale = scale
         self.c = c
-        super().__init__(loc.shape[:-1], loc.shape[-1:], validate_args=False)
-
-    @property
-    def mean(self) -> Tensor:
-        return self.loc
-
-    @property
-    def mode(self) -> Tensor:
-        return self.loc
+        super().__init__(loc)
 
     def expand(self, batch_shape: Any, _instance: Any = None) -> WrappedNormal:
         """The same with its batch expanded to `batch_shape`; nothing is copied."""

@@ -10,6 +10,7 @@ from isthmus.data.spec import DataSpec
 from isthmus.errors import OptionError
 from isthmus.networks.base import Decoder, Encoder
 from isthmus.networks.conv import ConvDecoder, ConvEncoder
+from isthmus.networks.maps import MapDecoder, MapEncoder
 from isthmus.networks.mlp import MLPDecoder, MLPEncoder, ResidualDecoder, ResidualEncoder
 from isthmus.registry import Registry
 
@@ -30,6 +31,7 @@ class Sizes:
         output_shape: What the likelihood asks of the decoder.
         hidden: Widths of the layers or stages; None leaves them to the backbone.
         activation: Name of the activation.
+        downsample: How many times smaller than the image a feature map is, where there is one.
     """
 
     spec: DataSpec
@@ -37,6 +39,12 @@ class Sizes:
     output_shape: tuple[int, ...]
     hidden: Sequence[int] | None
     activation: str
+    downsample: int = 4
+
+
+def is_large(shape: Sequence[int]) -> bool:
+    """Whether a datum is an image of 16 × 16 or more."""
+    return len(shape) == 3 and min(shape[1:]) >= LARGE_IMAGE
 
 
 @BACKBONES.register("mlp")
@@ -84,17 +92,36 @@ def residual(sizes: Sizes) -> tuple[Encoder, Decoder]:
 @BACKBONES.register("auto")
 def auto(sizes: Sizes) -> tuple[Encoder, Decoder]:
     """Convolutions for images of 16 × 16 and more, fully connected layers for the rest."""
-    shape = sizes.spec.shape
-    return conv(sizes) if len(shape) == 3 and min(shape[1:]) >= LARGE_IMAGE else mlp(sizes)
+    return conv(sizes) if is_large(sizes.spec.shape) else mlp(sizes)
+
+
+@BACKBONES.register("map", map=True)
+def feature_map(sizes: Sizes) -> tuple[Encoder, Decoder]:
+    """Convolutions to a smaller map and back: a code of images that keeps height and width."""
+    need_image("map", sizes)
+    channels = (32, 64) if sizes.hidden is None else tuple(sizes.hidden)
+    factor, activation = sizes.downsample, sizes.activation
+    return (
+        MapEncoder(sizes.spec.shape, channels, factor, activation=activation),
+        MapDecoder(sizes.latent_shape, sizes.output_shape, channels, factor, activation=activation),
+    )
+
+
+def need_image(network: str, sizes: Sizes) -> None:
+    """Refuse data that are no images.
+
+    Raises:
+        OptionError: With what would do.
+    """
+    if len(sizes.spec.shape) != 3:
+        raise OptionError(
+            f"network {network!r} takes images (channels, height, width), and one datum here has "
+            f"the shape {sizes.spec.shape}: use network='mlp' or 'residual'."
+        )
 
 
 def _convolutional(sizes: Sizes, blocks: int) -> tuple[Encoder, Decoder]:
-    if len(sizes.spec.shape) != 3:
-        raise OptionError(
-            "network 'conv' takes images (channels, height, width), and one datum here has the "
-            "shape "
-            f"{sizes.spec.shape}: use network='mlp' or 'residual'."
-        )
+    need_image("conv", sizes)
     channels = (32, 64, 128) if sizes.hidden is None else tuple(sizes.hidden)
     return (
         ConvEncoder(sizes.spec.shape, channels, blocks=blocks, activation=sizes.activation),

@@ -28,16 +28,18 @@ class Encoder(Part, nn.Module, ABC):
 
     Attributes:
         features: H, the width of what comes out.
+        grid: (h, w) where a feature map comes out; () for flat features.
         conditional: It reads the condition (B, C) beside x.
     """
 
     conditional: ClassVar[bool] = False
 
     features: int
+    grid: tuple[int, ...] = ()
 
     @abstractmethod
     def forward(self, x: Tensor) -> Tensor:
-        """(B, *D) -> (B, H)."""
+        """(B, *D) -> (B, H), or a feature map (B, H, h, w)."""
 
 
 class Decoder(Part, nn.Module, ABC):

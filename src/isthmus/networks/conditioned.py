@@ -104,6 +104,34 @@ class ConditionedDecoder(Decoder):
         return result
 
 
+@final
+@DECODERS.register("labelled")
+class LabelledDecoder(Decoder):
+    """Another decoder, of codes that end in a class as a one-hot vector [z, y]: a label that is
+    given takes the place of the code's own.
+
+    Args:
+        decoder: Of [z, y].
+        n_classes: The length of y.
+    """
+
+    conditional = True
+    optional = True  # The code's own class does where none is given.
+
+    def __init__(self, decoder: Decoder, n_classes: int) -> None:
+        super().__init__()
+        self.decoder = decoder
+        self.n_classes = n_classes
+
+    def forward(self, z: Tensor, condition: Tensor | None = None) -> Tensor:
+        if condition is not None:
+            given = check_condition(condition, self.n_classes, "decoder").to(z.dtype)
+            rest, own = z.split([z.shape[1] - self.n_classes, self.n_classes], 1)
+            z = torch.cat([rest, torch.where(given.sum(1, keepdim=True) > 0, given, own)], 1)
+        result: Tensor = self.decoder(z)
+        return result
+
+
 def conditioned_shape(latent_shape: Sequence[int], condition_dim: int) -> tuple[int, ...]:
     """The codes that the decoder inside a `ConditionedDecoder` is made for: (Z + C,)."""
     return (torch.Size(latent_shape).numel() + condition_dim,)

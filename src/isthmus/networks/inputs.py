@@ -23,6 +23,7 @@ class LogEncoder(Encoder):
         super().__init__()
         self.encoder = encoder
         self.features = encoder.features
+        self.grid = encoder.grid
 
     def forward(self, x: Tensor) -> Tensor:
         result: Tensor = self.encoder(torch.log1p(x))

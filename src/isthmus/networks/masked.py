@@ -28,6 +28,7 @@ class MaskedEncoder(Encoder):
         super().__init__()
         self.encoder = encoder
         self.features = encoder.features
+        self.grid = encoder.grid
 
     def forward(self, x: Tensor) -> Tensor:
         absent = torch.isnan(x)

@@ -9,8 +9,10 @@ from isthmus.objectives.dip import DipVae, dip_vae_ii
 from isthmus.objectives.dreg import DregIwae
 from isthmus.objectives.elbo import Elbo, FreeBits
 from isthmus.objectives.factor import FactorVae
+from isthmus.objectives.group import Group
 from isthmus.objectives.iwae import Iwae
 from isthmus.objectives.joint_capacity import JointCapacity
+from isthmus.objectives.m2 import M2
 from isthmus.objectives.miwae import Miwae, Piwae
 from isthmus.objectives.mmd import InfoVae, WaeMmd
 from isthmus.objectives.msssim import MsSsim
@@ -26,6 +28,7 @@ from isthmus.objectives.vaegan import VaeGan
 from isthmus.schedules import SCHEDULES, Constant, Cyclical, Schedule, WarmUp
 
 __all__ = [
+    "M2",
     "OBJECTIVES",
     "SCHEDULES",
     "Adversarial",
@@ -41,6 +44,7 @@ __all__ = [
     "Elbo",
     "FactorVae",
     "FreeBits",
+    "Group",
     "InfoVae",
     "Iwae",
     "JointCapacity",

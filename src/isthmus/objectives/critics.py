@@ -14,7 +14,11 @@ SLOPE = 0.2
 
 
 def code_critic(latent_shape: Sequence[int], width: int, depth: int) -> nn.Sequential:
-    """Codes (N, *Z) -> logits (N,): `depth` hidden layers of `width` leaky rectified units."""
+    """Codes (N, *Z) -> logits (N,): `depth` hidden layers of `width` leaky rectified units.
+
+    Raises:
+        OptionError: Width or depth cannot be built.
+    """
     if width < 1 or depth < 0:
         raise OptionError(
             f"A critic of {depth} hidden layers of {width} units cannot be built: width must be at "

@@ -39,26 +39,33 @@ class Elbo(Objective):
 @final
 @OBJECTIVES.register("free-bits")
 class FreeBits(Objective):
-    """distortion + Σ_j max(nats, E_batch KL_j): a dimension pays only for what it carries beyond
-    `nats`.
+    """distortion + beta · Σ_j max(nats, E_batch KL_j): a dimension pays only for what it carries
+    beyond `nats`.
 
-    Held-out data are judged by the plain bound. Where the prior or the posterior does not
-    factorise over dimensions, the whole code is one group.
+    Held-out data are judged by the plain bound. Of a ladder j is a level; where the prior or the
+    posterior does not factorise over dimensions, the whole code is one group.
 
     Args:
-        nats: Free nats per latent dimension.
+        nats: Free nats per latent dimension, or level of a ladder.
         samples: S, draws of z per datum.
         corruption: What the encoder's input suffers while training.
+        beta: The rate's weight, a number or a schedule.
 
     Reference:
         Kingma et al., Improving Variational Inference with Inverse Autoregressive Flow, arXiv
         1606.04934.
     """
 
+    weighted = ("rate",)
+
     def __init__(
-        self, nats: float = 0.5, samples: int = 1, corruption: nn.Module | None = None
+        self,
+        nats: float = 0.5,
+        samples: int = 1,
+        corruption: nn.Module | None = None,
+        beta: float | Schedule = 1.0,
     ) -> None:
-        super().__init__(samples, 1.0, corruption)
+        super().__init__(samples, beta, corruption)
         self.nats = nats
 
     def forward(self, evidence: Evidence) -> Loss:

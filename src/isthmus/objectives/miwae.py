@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC
 from typing import final
 
 import torch
@@ -28,16 +29,40 @@ def mean_of_bounds(log_weights: Tensor, bounds: int) -> Tensor:
 
 
 def check_counts(bounds: int, samples: int) -> None:
-    """Refuse numbers of bounds and samples that are not counts."""
+    """Refuse numbers of bounds and samples that are not counts.
+
+    Raises:
+        OptionError: One is below 1.
+    """
     if bounds < 1 or samples < 1:
         raise OptionError(
             f"bounds={bounds} and samples={samples} were asked for; at least 1 of each is needed."
         )
 
 
+class ManyBounds(Objective, ABC):
+    """M importance-weighted bounds over K samples each.
+
+    Args:
+        bounds: M; the paper keeps M K = 64.
+        samples: K.
+
+    Raises:
+        OptionError: A number below 1.
+
+    Reference:
+        Rainforth et al., Tighter Variational Bounds are Not Necessarily Better, arXiv 1802.04537.
+    """
+
+    def __init__(self, bounds: int = 4, samples: int = 4) -> None:
+        check_counts(bounds, samples)
+        super().__init__(bounds * samples)
+        self.bounds = bounds
+
+
 @final
 @OBJECTIVES.register("miwae")
-class Miwae(Objective):
+class Miwae(ManyBounds):
     """−mean_M log mean_K p(x, z_mk) / q(z_mk|x): M importance-weighted bounds of K samples each.
 
     At M = 1 it is the IWAE's bound, at K = 1 the ELBO; between them the encoder's gradient keeps
@@ -51,18 +76,13 @@ class Miwae(Objective):
         Rainforth et al., Tighter Variational Bounds are Not Necessarily Better, arXiv 1802.04537.
     """
 
-    def __init__(self, bounds: int = 4, samples: int = 4) -> None:
-        check_counts(bounds, samples)
-        super().__init__(bounds * samples)
-        self.bounds = bounds
-
     def forward(self, evidence: Evidence) -> Loss:
         return self.weigh(evidence, {"bound": -mean_of_bounds(evidence.log_weights, self.bounds)})
 
 
 @final
 @OBJECTIVES.register("piwae")
-class Piwae(Objective):
+class Piwae(ManyBounds):
     """The encoder climbs MIWAE's M bounds of K samples; decoder and prior the one bound of all M K.
 
     What is reported, and what held-out data are judged by, is the bound of all M K samples. The
@@ -75,11 +95,6 @@ class Piwae(Objective):
     Reference:
         Rainforth et al., Tighter Variational Bounds are Not Necessarily Better, arXiv 1802.04537.
     """
-
-    def __init__(self, bounds: int = 4, samples: int = 4) -> None:
-        check_counts(bounds, samples)
-        super().__init__(bounds * samples)
-        self.bounds = bounds
 
     def forward(self, evidence: Evidence) -> Loss:
         log_weights = evidence.log_weights

@@ -123,7 +123,7 @@ class VaeGan(Objective):
         pixels: float = 0.3,
         features: float = 1.0,
         adversarial: float = 0.03,
-        width: int = 32,
+        width: int = 16,
         lr: float = 5e-4,
         equilibrium: float = 0.68,
         margin: float = 0.4,
@@ -144,14 +144,14 @@ class VaeGan(Objective):
         made = evidence.generate(torch.cat([evidence.z, drawn]).detach()).mean
 
         real, seen = critic(evidence.x)
-        told, _ = critic(made.detach().flatten(0, 1))
+        # One pass serves both players: each asks for the gradients of its own parameters alone.
+        told, _ = critic(made.flatten(0, 1))
         on_real, on_made = F.softplus(-real).mean(), F.softplus(told).mean()
         critic_moves, decoder_moves = balance(on_real, on_made, self.equilibrium, self.margin)
 
         _, rebuilt = critic(mean.flatten(0, 1))
         error = 0.5 * (rebuilt.unflatten(0, (samples, batch)) - seen.detach()).square().mean(2)
-        logits, _ = critic(made.flatten(0, 1))
-        fooled = unconvincing(logits).view(2 * samples, batch).mean(0)
+        fooled = unconvincing(told).view(2 * samples, batch).mean(0)
         terms = {
             "distortion": evidence.mean_distortion,
             "rate": evidence.rate,

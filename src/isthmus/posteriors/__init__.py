@@ -5,13 +5,17 @@ from isthmus.posteriors.ball import BallPosterior
 from isthmus.posteriors.base import (
     ENCODE_MODES,
     POSTERIORS,
+    ClassifyingPosterior,
     DiscretePosterior,
     PenalisedPosterior,
     Posterior,
     RefinedPosterior,
+    ToldPosterior,
+    TopDownPosterior,
     code,
     code_shape,
     gives_integers,
+    infer,
 )
 from isthmus.posteriors.categorical import CategoricalPosterior
 from isthmus.posteriors.concrete import ConcreteSelector
@@ -23,8 +27,11 @@ from isthmus.posteriors.full_covariance import FullCovarianceGaussian
 from isthmus.posteriors.hamiltonian import HamiltonianPosterior
 from isthmus.posteriors.heavy_tails import LaplacePosterior, StudentPosterior
 from isthmus.posteriors.joint import JointPosterior
+from isthmus.posteriors.labelled import LabelledGaussian
+from isthmus.posteriors.ladder import LadderPosterior
 from isthmus.posteriors.lookup_free import LookupFree
 from isthmus.posteriors.residual_quantised import ResidualQuantised
+from isthmus.posteriors.riemannian import RiemannianHamiltonian
 from isthmus.posteriors.semi_amortised import SemiAmortised, refined
 from isthmus.posteriors.sparse import SparsePosterior
 from isthmus.posteriors.sparse_largest import BatchTopK, TopK
@@ -39,6 +46,7 @@ __all__ = [
     "BallPosterior",
     "BatchTopK",
     "CategoricalPosterior",
+    "ClassifyingPosterior",
     "ConcreteSelector",
     "Deterministic",
     "DiagonalGaussian",
@@ -50,6 +58,8 @@ __all__ = [
     "InverseAutoregressiveFlow",
     "JointPosterior",
     "JumpReLU",
+    "LabelledGaussian",
+    "LadderPosterior",
     "LaplacePosterior",
     "LookupFree",
     "PenalisedPosterior",
@@ -59,16 +69,20 @@ __all__ = [
     "RadialFlow",
     "RefinedPosterior",
     "ResidualQuantised",
+    "RiemannianHamiltonian",
     "SemiAmortised",
     "SparsePosterior",
     "SpherePosterior",
     "SplineFlow",
     "StudentPosterior",
     "SylvesterFlow",
+    "ToldPosterior",
+    "TopDownPosterior",
     "TopK",
     "VectorQuantised",
     "code",
     "code_shape",
     "gives_integers",
+    "infer",
     "refined",
 ]

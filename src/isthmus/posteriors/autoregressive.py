@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from functools import partial
 from typing import Any, final
@@ -42,9 +43,50 @@ class Autoregressive(Bijection):
         return e, self.transform.log_abs_det_jacobian(e, z)
 
 
+class AutoregressivePosterior(Posterior, ABC):
+    """A location, a scale and flows, all of them read from the features.
+
+    Args:
+        features: H, the width of the encoder's features.
+        latent_shape: Z.
+        flows: How many.
+        hidden: Widths of the networks' hidden layers.
+        options: Of zuko's masked transform.
+
+    Raises:
+        OptionError: No flow.
+    """
+
+    has_density = True
+    has_mode = False
+
+    def __init__(
+        self,
+        features: int,
+        latent_shape: Sequence[int],
+        flows: int,
+        hidden: tuple[int, ...],
+        **options: Any,
+    ) -> None:
+        super().__init__()
+        self.latent_shape = tuple(latent_shape)
+        self.size = math.prod(self.latent_shape)
+        self.head = nn.Linear(features, 2 * self.size)
+        self.flows = stack(features, self.size, flows, hidden, **options)
+
+    @abstractmethod
+    def push(self, loc: Tensor, scale: Tensor, flows: list[Bijection]) -> Pushforward:
+        """q(z|x) from the location and scale (B, size) and the flows, given x already."""
+
+    def forward(self, h: Tensor) -> Pushforward:
+        loc, scale = location_scale(self.head(h), (self.size,))
+        context = full_precision(h)
+        return self.push(loc, scale, [Autoregressive(flow(context)) for flow in self.flows])
+
+
 @final
 @POSTERIORS.register("iaf")
-class InverseAutoregressiveFlow(Posterior):
+class InverseAutoregressiveFlow(AutoregressivePosterior):
     """A Gaussian through inverse autoregressive flows: z_i = shift_i + scale_i e_i, where networks
     give both from e_1 … e_{i−1} and the encoder's features.
 
@@ -65,9 +107,6 @@ class InverseAutoregressiveFlow(Posterior):
         1606.04934.
     """
 
-    has_density = True
-    has_mode = False
-
     def __init__(
         self,
         features: int,
@@ -76,22 +115,15 @@ class InverseAutoregressiveFlow(Posterior):
         width: int = 128,
         depth: int = 2,
     ) -> None:
-        super().__init__()
-        self.latent_shape = tuple(latent_shape)
-        self.size = math.prod(self.latent_shape)
-        self.head = nn.Linear(features, 2 * self.size)
-        self.flows = stack(features, self.size, flows, (width,) * depth)
+        super().__init__(features, latent_shape, flows, (width,) * depth)
 
-    def forward(self, h: Tensor) -> Pushforward:
-        loc, scale = location_scale(self.head(h), (self.size,))
-        context = full_precision(h)
-        bijections = [Autoregressive(flow(context)) for flow in self.flows]
-        return Pushforward(DiagonalNormal(loc, scale), bijections, self.latent_shape)
+    def push(self, loc: Tensor, scale: Tensor, flows: list[Bijection]) -> Pushforward:
+        return Pushforward(DiagonalNormal(loc, scale), flows, self.latent_shape)
 
 
 @final
 @POSTERIORS.register("spline")
-class SplineFlow(Posterior):
+class SplineFlow(AutoregressivePosterior):
     """Noise through monotone rational-quadratic splines, then moved and scaled.
 
     Half of the dimensions set the other half's splines, in turns, and the features set both, so a
@@ -111,9 +143,6 @@ class SplineFlow(Posterior):
         Durkan et al., Neural Spline Flows, arXiv 1906.04032.
     """
 
-    has_density = True
-    has_mode = False
-
     def __init__(
         self,
         features: int,
@@ -123,14 +152,10 @@ class SplineFlow(Posterior):
         width: int = 128,
         depth: int = 2,
     ) -> None:
-        super().__init__()
         at_least_one("bins", bins)
-        self.latent_shape = tuple(latent_shape)
-        self.size = math.prod(self.latent_shape)
-        self.head = nn.Linear(features, 2 * self.size)
-        self.flows = stack(
+        super().__init__(
             features,
-            self.size,
+            latent_shape,
             flows,
             (width,) * depth,
             passes=2,
@@ -138,12 +163,9 @@ class SplineFlow(Posterior):
             shapes=[(bins,), (bins,), (bins - 1,)],
         )
 
-    def forward(self, h: Tensor) -> Pushforward:
-        loc, scale = location_scale(self.head(h), (self.size,))
-        context = full_precision(h)
-        bijections = [Autoregressive(flow(context)) for flow in self.flows]
+    def push(self, loc: Tensor, scale: Tensor, flows: list[Bijection]) -> Pushforward:
         noise = DiagonalNormal(torch.zeros_like(loc), torch.ones_like(scale))
-        return Pushforward(noise, [*bijections, Affine(loc, scale)], self.latent_shape)
+        return Pushforward(noise, [*flows, Affine(loc, scale)], self.latent_shape)
 
 
 def stack(

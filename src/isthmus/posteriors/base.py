@@ -70,6 +70,39 @@ class RefinedPosterior(Posterior, ABC):
         """
 
 
+class TopDownPosterior(Posterior, ABC):
+    """A posterior that shares the prior's own way down: `forward` returns what the datum says."""
+
+    @abstractmethod
+    def meet(self, q: Distribution, p: Distribution) -> Distribution:
+        """q(z|x).
+
+        Args:
+            q: What `forward` returned.
+            p: The model's prior, which lives in this posterior's space.
+        """
+
+
+class ToldPosterior(Posterior, ABC):
+    """A posterior that says more where it is told the condition, and does without it."""
+
+    @abstractmethod
+    def told(self, q: Distribution, condition: Tensor) -> Distribution:
+        """q(z|x, c) from what `forward` returned and the condition (B, C)."""
+
+
+class ClassifyingPosterior(Posterior, ABC):
+    """A posterior of which a part says which of K classes a datum is of."""
+
+    @abstractmethod
+    def classes(self, q: Distribution) -> Tensor:
+        """q(y|x) (B, K) for the q that `forward` or `told` returned.
+
+        Raises:
+            UnsupportedError: A datum has several classes at once.
+        """
+
+
 class DiscretePosterior(Posterior, ABC):
     """A posterior whose mode is made of integers, which stand for latents.
 
@@ -92,6 +125,14 @@ class DiscretePosterior(Posterior, ABC):
     @abstractmethod
     def embed(self, indices: Tensor) -> Tensor:
         """Integers (N, *code_shape) -> latents (N, *Z), as the decoder reads them."""
+
+
+def infer(posterior: Posterior, h: Tensor, condition: Tensor | None) -> Distribution:
+    """q(z|x) from features (B, H), told the condition (B, C) where there is one and it listens."""
+    q: Distribution = posterior(h)
+    if condition is not None and isinstance(posterior, ToldPosterior):
+        return posterior.told(q, condition)
+    return q
 
 
 def code(posterior: Posterior, q: Distribution, mode: str) -> Tensor:
@@ -132,7 +173,11 @@ def sample(_: Posterior, q: Distribution) -> Tensor:
 
 @ENCODE_MODES.register("softmax")
 def softmax(posterior: Posterior, q: Distribution) -> Tensor:
-    """The probabilities of a categorical code, in place of its one-hot vectors: deterministic."""
+    """The probabilities of a categorical code, in place of its one-hot vectors: deterministic.
+
+    Raises:
+        UnsupportedError: This posterior has no probabilities.
+    """
     if posterior.has_probabilities:
         return q.mean
     raise UnsupportedError(

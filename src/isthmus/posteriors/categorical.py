@@ -8,17 +8,18 @@ from typing import final
 
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.distributions import Distribution
 
 from isthmus.distributions import OneHotCategorical
-from isthmus.errors import OptionError
+from isthmus.errors import OptionError, UnsupportedError
 from isthmus.maths import full_precision
-from isthmus.posteriors.base import POSTERIORS, DiscretePosterior
+from isthmus.posteriors.base import POSTERIORS, ClassifyingPosterior, DiscretePosterior
 from isthmus.schedules import Exponential, Paced, Schedule
 
 
 @final
 @POSTERIORS.register("categorical")
-class CategoricalPosterior(DiscretePosterior, Paced):
+class CategoricalPosterior(DiscretePosterior, ClassifyingPosterior, Paced):
     """q(z|x) = a choice among K categories for each number of the code, logits linear in the
     features.
 
@@ -77,3 +78,11 @@ class CategoricalPosterior(DiscretePosterior, Paced):
     def embed(self, indices: Tensor) -> Tensor:
         """Integers (N, *G) -> one-hot vectors (N, *G, K)."""
         return F.one_hot(indices.long(), self.n_codes).to(self.head.weight.dtype)
+
+    def classes(self, q: Distribution) -> Tensor:
+        if math.prod(self.code_shape) != 1:
+            raise UnsupportedError(
+                f"A datum has {math.prod(self.code_shape)} choices here and so no one class: train "
+                "with one (categorical-vae: latent_dim=1; joint-vae: n_choices=1)."
+            )
+        return q.mean.flatten(1)

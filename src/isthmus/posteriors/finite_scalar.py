@@ -13,9 +13,10 @@ from torch import Tensor, nn
 
 from isthmus.distributions import Quantised
 from isthmus.errors import OptionError
-from isthmus.maths import full_precision, straight_through
+from isthmus.maths import straight_through
 from isthmus.posteriors.base import POSTERIORS, DiscretePosterior
 from isthmus.posteriors.integers import check_indices
+from isthmus.posteriors.places import Places
 
 # A hair of slack, so that the outermost levels are reached at finite values.
 SLACK = 1e-3
@@ -33,8 +34,10 @@ class FiniteScalar(DiscretePosterior):
 
     Args:
         features: H, the width of the encoder's features.
-        latent_shape: Z: positions, then the width that the decoder reads; one axis is one position.
+        latent_shape: Z: positions, then the width that the decoder reads, where one axis is one
+            position; over a feature map the width, then its sizes.
         levels: Of each dimension.
+        grid: (h, w) where the features are a map: one code in each of its cells.
 
     Reference:
         Mentzer et al., Finite Scalar Quantization: VQ-VAE Made Simple, arXiv 2309.15505.
@@ -49,13 +52,18 @@ class FiniteScalar(DiscretePosterior):
     basis: Tensor
 
     def __init__(
-        self, features: int, latent_shape: Sequence[int], levels: Sequence[int] = (8, 6, 5)
+        self,
+        features: int,
+        latent_shape: Sequence[int],
+        levels: Sequence[int] = (8, 6, 5),
+        grid: Sequence[int] = (),
     ) -> None:
         super().__init__()
         if not levels or min(levels) < 2:
             raise OptionError(f"Every dimension needs at least 2 levels, got {tuple(levels)}.")
         self.latent_shape = tuple(latent_shape)
-        self.code_shape = self.latent_shape[:-1] or (1,)
+        self._places = Places(latent_shape, grid)
+        self.code_shape = self._places.shape
         self.n_codes = math.prod(levels)
         counts = torch.tensor(tuple(levels))
         basis = torch.tensor([1, *accumulate(levels, mul)][:-1])
@@ -63,18 +71,18 @@ class FiniteScalar(DiscretePosterior):
         self.register_buffer("offset", 0.5 * (counts % 2 == 0), persistent=False)
         self.register_buffer("counts", counts, persistent=False)
         self.register_buffer("basis", basis, persistent=False)
-        self.head = nn.Linear(features, math.prod(self.code_shape) * len(levels))
-        self.spread = nn.Linear(len(levels), self.latent_shape[-1])
+        self.head = self._places.head(features, len(levels))
+        self.spread = nn.Linear(len(levels), self._places.width)
 
     def forward(self, h: Tensor) -> Quantised:
-        raw = full_precision(self.head(h)).unflatten(-1, (*self.code_shape, -1))
+        raw = self._places.read(self.head, h)
         # An even number of levels lies off centre: the shift keeps an input of 0 at level 0.
         bounded = (raw + (self.offset / self.radius).atanh()).tanh() * self.radius - self.offset
         rounded = bounded.round()
         digits = rounded.detach().long() + self._middle
         value = self.spread(straight_through(bounded, rounded) / self._middle)
         return Quantised(
-            value.view(-1, *self.latent_shape),
+            self._places.lay(value),
             (digits * self.basis).sum(-1),
             len(self.latent_shape),
         )
@@ -91,4 +99,4 @@ class FiniteScalar(DiscretePosterior):
         digits = self.digits(check_indices(indices, self.code_shape, self.n_codes))
         levels = (digits - self._middle) / self._middle
         found: Tensor = self.spread(levels.to(self.spread.weight.dtype))
-        return found.view(-1, *self.latent_shape)
+        return self._places.lay(found)

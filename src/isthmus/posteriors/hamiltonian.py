@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.distributions import Distribution
 
 from isthmus.distributions import DiagonalNormal, HamiltonianDistribution
+from isthmus.distributions.geometry import Geometry
 from isthmus.errors import OptionError
 from isthmus.posteriors.base import POSTERIORS, RefinedPosterior
 from isthmus.posteriors.flows import at_least_one
@@ -77,10 +78,14 @@ class HamiltonianPosterior(RefinedPosterior):
     def refine(
         self, q: Distribution, log_joint: Callable[[Tensor], Tensor]
     ) -> HamiltonianDistribution:
-        return HamiltonianDistribution(
-            cast(DiagonalNormal, q),  # what `forward` returned
-            log_joint,
-            LONGEST_STEP * self.step.sigmoid(),
-            self.inverse_heat.sigmoid(),
-            self.steps,
-        )
+        return self.moved(cast(DiagonalNormal, q), log_joint)  # what `forward` returned
+
+    def moved(
+        self,
+        base: DiagonalNormal,
+        log_joint: Callable[[Tensor], Tensor],
+        geometry: Geometry | None = None,
+    ) -> HamiltonianDistribution:
+        """The base after the steps, in a flat space where no other is given."""
+        step, heat = LONGEST_STEP * self.step.sigmoid(), self.inverse_heat.sigmoid()
+        return HamiltonianDistribution(base, log_joint, step, heat, self.steps, geometry)

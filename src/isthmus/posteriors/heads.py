@@ -1,10 +1,11 @@
-"""How a linear map of the features is read as a location and a scale."""
+"""Linear maps of the features, and how one is read as a location and a scale."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from isthmus.maths import full_precision
 
@@ -12,7 +13,23 @@ from isthmus.maths import full_precision
 LOG_VARIANCE_RANGE = (-30.0, 20.0)
 
 
+def linear_head(
+    features: int, latent_shape: Sequence[int], per: int, grid: Sequence[int] = ()
+) -> nn.Linear | nn.Conv2d:
+    """The map from features to `per` numbers for each of a code's.
+
+    Args:
+        features: H.
+        latent_shape: Z; (width, h, w) over a feature map.
+        per: Of them all the first for every number of the code come first, then all the second.
+        grid: (h, w) where the features are a map (B, H, h, w): one map then serves every cell.
+    """
+    if grid:
+        return nn.Conv2d(features, per * latent_shape[0], 1)
+    return nn.Linear(features, per * math.prod(latent_shape))
+
+
 def location_scale(parameters: Tensor, shape: Sequence[int]) -> tuple[Tensor, Tensor]:
     """Location and scale (B, *Z) from (B, 2 Z): the second half is twice the scale's logarithm."""
-    location, twice_log_scale = full_precision(parameters).view(-1, 2, *shape).unbind(1)
+    location, twice_log_scale = full_precision(parameters).reshape(-1, 2, *shape).unbind(1)
     return location, twice_log_scale.clamp(*LOG_VARIANCE_RANGE).mul(0.5).exp()

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import final
+from typing import cast, final
 
 from torch import Tensor
+from torch.distributions import Distribution
 
 from isthmus.distributions import ContinuousOneHot
 from isthmus.errors import OptionError
-from isthmus.posteriors.base import POSTERIORS, Posterior
+from isthmus.posteriors.base import POSTERIORS, ClassifyingPosterior
 from isthmus.posteriors.categorical import CategoricalPosterior
 from isthmus.posteriors.diagonal import DiagonalGaussian
 from isthmus.schedules import Schedule
@@ -17,7 +18,7 @@ from isthmus.schedules import Schedule
 
 @final
 @POSTERIORS.register("joint")
-class JointPosterior(Posterior):
+class JointPosterior(ClassifyingPosterior):
     """q(z|x) = a diagonal Gaussian beside choices among categories, independent given x.
 
     A code is one vector: C numbers, then G one-hot vectors of K.
@@ -64,3 +65,6 @@ class JointPosterior(Posterior):
 
     def forward(self, h: Tensor) -> ContinuousOneHot:
         return ContinuousOneHot(self.continuous(h), self.discrete(h))
+
+    def classes(self, q: Distribution) -> Tensor:
+        return self.discrete.classes(cast(ContinuousOneHot, q).discrete)

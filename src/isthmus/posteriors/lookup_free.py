@@ -13,9 +13,10 @@ from torch.distributions import Distribution
 
 from isthmus.distributions import Quantised
 from isthmus.errors import OptionError
-from isthmus.maths import full_precision, straight_through
+from isthmus.maths import straight_through
 from isthmus.posteriors.base import POSTERIORS, DiscretePosterior, PenalisedPosterior
 from isthmus.posteriors.integers import check_indices
+from isthmus.posteriors.places import Places
 
 MOST_BITS = 18
 # The usage of at most 2^10 codes is written out; more bits are judged in groups of so many.
@@ -34,11 +35,13 @@ class LookupFree(PenalisedPosterior, DiscretePosterior):
 
     Args:
         features: H, the width of the encoder's features.
-        latent_shape: Z: positions, then the width that the decoder reads; one axis is one position.
+        latent_shape: Z: positions, then the width that the decoder reads, where one axis is one
+            position; over a feature map the width, then its sizes.
         bits: Of a position; there are 2^bits codes.
         entropy: w, the penalty's weight.
         diversity: d, the weight of the codes' usage against their certainty.
         temperature: Of the softmax.
+        grid: (h, w) where the features are a map: one code in each of its cells.
 
     Reference:
         Yu et al., Language Model Beats Diffusion: Tokenizer is Key to Visual Generation, arXiv
@@ -59,27 +62,29 @@ class LookupFree(PenalisedPosterior, DiscretePosterior):
         entropy: float = 0.1,
         diversity: float = 1.0,
         temperature: float = 1.0,
+        grid: Sequence[int] = (),
     ) -> None:
         super().__init__()
         if not 1 <= bits <= MOST_BITS:
             raise OptionError(f"bits must be from 1 to {MOST_BITS}, got {bits}.")
         self.latent_shape = tuple(latent_shape)
-        self.code_shape = self.latent_shape[:-1] or (1,)
+        self._places = Places(latent_shape, grid)
+        self.code_shape = self._places.shape
         self.n_codes = 2**bits
         self.entropy = entropy
         self.diversity = diversity
         self.temperature = temperature
         self.register_buffer("basis", 2 ** torch.arange(bits), persistent=False)
-        self.head = nn.Linear(features, math.prod(self.code_shape) * bits)
-        self.spread = nn.Linear(bits, self.latent_shape[-1])
+        self.head = self._places.head(features, bits)
+        self.spread = nn.Linear(bits, self._places.width)
 
     def forward(self, h: Tensor) -> Quantised:
-        raw = full_precision(self.head(h)).unflatten(-1, (*self.code_shape, -1))
+        raw = self._places.read(self.head, h)
         positive = raw > 0
         signs = positive.to(raw.dtype) * 2.0 - 1.0
         value = self.spread(straight_through(raw, signs))
         return Quantised(
-            value.view(-1, *self.latent_shape),
+            self._places.lay(value),
             (positive * self.basis).sum(-1),
             len(self.latent_shape),
             {"entropy": self.entropy * self._disorder(raw)},
@@ -100,7 +105,7 @@ class LookupFree(PenalisedPosterior, DiscretePosterior):
         indices = check_indices(indices, self.code_shape, self.n_codes)
         positive = indices.unsqueeze(-1) // self.basis % 2
         found: Tensor = self.spread((2 * positive - 1).to(self.spread.weight.dtype))
-        return found.view(-1, *self.latent_shape)
+        return self._places.lay(found)
 
 
 def usage_entropy(probabilities: Tensor) -> Tensor:

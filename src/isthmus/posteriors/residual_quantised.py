@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import cast, final
 
@@ -13,10 +12,11 @@ from torch.distributions import Distribution
 
 from isthmus.distributions import Quantised
 from isthmus.errors import OptionError
-from isthmus.maths import full_precision, straight_through
+from isthmus.maths import straight_through
 from isthmus.posteriors.base import POSTERIORS, DiscretePosterior, PenalisedPosterior
 from isthmus.posteriors.codebook import Codebook
 from isthmus.posteriors.integers import check_indices
+from isthmus.posteriors.places import Places
 from isthmus.posteriors.vector_quantised import per_datum
 
 LEFT_OUT = -1
@@ -33,7 +33,8 @@ class ResidualQuantised(PenalisedPosterior, DiscretePosterior):
 
     Args:
         features: H, the width of the encoder's features.
-        latent_shape: Z: positions, then the width of a codeword; one axis is one position.
+        latent_shape: Z: positions, then the width of a codeword, where one axis is one position;
+            over a feature map the width, then its sizes.
         stages: Q.
         n_codes: K, codewords of a stage.
         commitment: The weight of every stage's commitment.
@@ -42,6 +43,7 @@ class ResidualQuantised(PenalisedPosterior, DiscretePosterior):
         decay: Of the moving average per step.
         kmeans: Start every stage from k-means on the first batch.
         revive: A codeword is replaced below this share of the uniform usage; 0 never does it.
+        grid: (h, w) where the features are a map: one code in each of its cells.
 
     Reference:
         Zeghidour et al., SoundStream, arXiv 2107.03312; Lee et al., Autoregressive Image Generation
@@ -64,22 +66,23 @@ class ResidualQuantised(PenalisedPosterior, DiscretePosterior):
         decay: float = 0.99,
         kmeans: bool = True,
         revive: float = 0.1,
+        grid: Sequence[int] = (),
     ) -> None:
         super().__init__()
         if stages < 1:
             raise OptionError(f"Residual quantisation needs at least 1 stage, got {stages}.")
         self.latent_shape = tuple(latent_shape)
-        self._positions = self.latent_shape[:-1] or (1,)
-        self.code_shape = (*self._positions, stages)
+        self._places = Places(latent_shape, grid)
+        self.code_shape = (*self._places.shape, stages)
         self.n_codes = n_codes
         self.books = stages
         self.commitment = commitment
         self.dropout = dropout
-        self.head = nn.Linear(features, math.prod(self.latent_shape))
+        self.head = self._places.head(features, self._places.width)
         self.codebooks = nn.ModuleList(
             Codebook(
                 n_codes,
-                self.latent_shape[-1],
+                self._places.width,
                 decay=decay if ema else None,
                 kmeans=kmeans,
                 revive=revive,
@@ -88,7 +91,7 @@ class ResidualQuantised(PenalisedPosterior, DiscretePosterior):
         )
 
     def forward(self, h: Tensor) -> Quantised:
-        z = full_precision(self.head(h)).unflatten(-1, (*self._positions, self.latent_shape[-1]))
+        z = self._places.read(self.head, h)
         rest, total = z, torch.zeros_like(z)
         kept = self._stages_kept(h)
         commitments, followed, indices = [], [], []
@@ -103,7 +106,7 @@ class ResidualQuantised(PenalisedPosterior, DiscretePosterior):
         asked = {"commitment": self.commitment * sum(commitments[1:], commitments[0])}
         if followed[0].requires_grad:
             asked["codebook"] = sum(followed[1:], followed[0])
-        value = straight_through(z, total).view(-1, *self.latent_shape)
+        value = self._places.lay(straight_through(z, total))
         return Quantised(value, torch.stack(indices, -1), len(self.latent_shape), asked)
 
     def _stages_kept(self, h: Tensor) -> Tensor:
@@ -123,4 +126,4 @@ class ResidualQuantised(PenalisedPosterior, DiscretePosterior):
         for index, codebook in zip(indices.unbind(-1), self.codebooks, strict=True):
             found = F.embedding(index.clamp(min=0), cast(Codebook, codebook).vectors)
             total = total + found * (index != LEFT_OUT).unsqueeze(-1)
-        return total.view(-1, *self.latent_shape)
+        return self._places.lay(total)

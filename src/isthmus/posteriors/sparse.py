@@ -18,6 +18,8 @@ from isthmus.schedules import Paced, warm_up
 
 # A latent that has been silent for so many steps is dead.
 DEAD_AFTER = 1000
+# Nats per unit of what a code is priced by, where nothing else is said.
+PRICE = 0.5
 # Share of training in which the price of a code climbs: charged at once, it kills latents.
 PRICE_CLIMBS = 0.05
 
@@ -49,7 +51,7 @@ class SparsePosterior(PenalisedPosterior, Paced, ABC):
         self,
         features: int,
         latent_shape: Sequence[int],
-        weight: float = 0.0,
+        weight: float = PRICE,
         dead_after: int = DEAD_AFTER,
     ) -> None:
         super().__init__()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC
 from collections.abc import Sequence
 from typing import final
 
@@ -36,9 +37,33 @@ def number_on(k: int | None, latents: int) -> int:
     return k
 
 
+class LargestOn(SparsePosterior, ABC):
+    """A sparse code, free of charge, k of whose latents are on.
+
+    Args:
+        features: H.
+        latent_shape: Z, one axis.
+        k: Latents that are on; None takes one in 8, at most 32.
+        dead_after: Steps of silence after which a latent is dead.
+
+    Raises:
+        OptionError: k is larger than Z.
+    """
+
+    def __init__(
+        self,
+        features: int,
+        latent_shape: Sequence[int],
+        k: int | None = None,
+        dead_after: int = DEAD_AFTER,
+    ) -> None:
+        super().__init__(features, latent_shape, 0.0, dead_after)
+        self.k = number_on(k, self.latent_shape[0])
+
+
 @final
 @POSTERIORS.register("topk")
-class TopK(SparsePosterior):
+class TopK(LargestOn):
     """The k largest positive latents of each datum.
 
     Args:
@@ -54,23 +79,13 @@ class TopK(SparsePosterior):
         Gao et al., Scaling and Evaluating Sparse Autoencoders, arXiv 2406.04093.
     """
 
-    def __init__(
-        self,
-        features: int,
-        latent_shape: Sequence[int],
-        k: int | None = None,
-        dead_after: int = DEAD_AFTER,
-    ) -> None:
-        super().__init__(features, latent_shape, dead_after=dead_after)
-        self.k = number_on(k, self.latent_shape[0])
-
     def activate(self, pre: Tensor) -> SparseDelta:
         return SparseDelta(keep_largest(F.relu(pre), self.k))
 
 
 @final
 @POSTERIORS.register("batch-topk")
-class BatchTopK(SparsePosterior):
+class BatchTopK(LargestOn):
     """The k · B largest positive latents of a batch of B: hard data may have more than easy ones.
 
     A datum's code must not depend on its company, so outside training a latent is on where it
@@ -96,8 +111,7 @@ class BatchTopK(SparsePosterior):
         k: int | None = None,
         dead_after: int = DEAD_AFTER,
     ) -> None:
-        super().__init__(features, latent_shape, dead_after=dead_after)
-        self.k = number_on(k, self.latent_shape[0])
+        super().__init__(features, latent_shape, k, dead_after)
         self.register_buffer("threshold", torch.full((), -1.0))
 
     def activate(self, pre: Tensor) -> SparseDelta:

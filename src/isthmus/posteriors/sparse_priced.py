@@ -14,7 +14,7 @@ from torch.autograd import Function
 from isthmus.distributions import SparseDelta
 from isthmus.errors import OptionError
 from isthmus.posteriors.base import POSTERIORS
-from isthmus.posteriors.sparse import DEAD_AFTER, SparsePosterior
+from isthmus.posteriors.sparse import DEAD_AFTER, PRICE, SparsePosterior
 
 
 @final
@@ -35,15 +35,6 @@ class PricedBySize(SparsePosterior):
         Bricken et al., Towards Monosemanticity, 2023; Conerly et al., Update on how we train SAEs,
         2024 (the decoder's norm).
     """
-
-    def __init__(
-        self,
-        features: int,
-        latent_shape: Sequence[int],
-        weight: float = 0.5,
-        dead_after: int = DEAD_AFTER,
-    ) -> None:
-        super().__init__(features, latent_shape, weight, dead_after)
 
     def activate(self, pre: Tensor) -> SparseDelta:
         value = F.relu(pre)
@@ -100,7 +91,7 @@ class JumpReLU(SparsePosterior):
         self,
         features: int,
         latent_shape: Sequence[int],
-        weight: float = 0.5,
+        weight: float = PRICE,
         bandwidth: float = 0.05,
         threshold: float = 0.05,
         dead_after: int = DEAD_AFTER,
@@ -145,7 +136,7 @@ class Gated(SparsePosterior):
         self,
         features: int,
         latent_shape: Sequence[int],
-        weight: float = 0.5,
+        weight: float = PRICE,
         dead_after: int = DEAD_AFTER,
     ) -> None:
         super().__init__(features, latent_shape, weight, dead_after)

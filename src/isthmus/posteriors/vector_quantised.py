@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import cast, final
 
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 from torch.distributions import Distribution
 
 from isthmus.distributions import Quantised
-from isthmus.maths import full_precision, straight_through
+from isthmus.maths import straight_through
 from isthmus.posteriors.base import POSTERIORS, DiscretePosterior, PenalisedPosterior
 from isthmus.posteriors.codebook import Codebook
 from isthmus.posteriors.integers import check_indices
+from isthmus.posteriors.places import Places
 
 
 @final
@@ -29,7 +29,8 @@ class VectorQuantised(PenalisedPosterior, DiscretePosterior):
 
     Args:
         features: H, the width of the encoder's features.
-        latent_shape: Z: positions, then the width of a codeword; one axis is one position.
+        latent_shape: Z: positions, then the width of a codeword, where one axis is one position;
+            over a feature map the width, then its sizes.
         n_codes: K.
         commitment: The commitment's weight.
         ema: The codebook follows by a moving average, else by gradient.
@@ -37,6 +38,7 @@ class VectorQuantised(PenalisedPosterior, DiscretePosterior):
         kmeans: Start from k-means on the first batch.
         revive: A codeword is replaced below this share of the uniform usage; 0 never does it.
         cosine: Codewords and vectors have unit length, so that the nearest is the most similar.
+        grid: (h, w) where the features are a map: one code in each of its cells.
 
     Reference:
         van den Oord et al., Neural Discrete Representation Learning, arXiv 1711.00937.
@@ -57,17 +59,19 @@ class VectorQuantised(PenalisedPosterior, DiscretePosterior):
         kmeans: bool = True,
         revive: float = 0.1,
         cosine: bool = False,
+        grid: Sequence[int] = (),
     ) -> None:
         super().__init__()
         self.latent_shape = tuple(latent_shape)
-        self.code_shape = self.latent_shape[:-1] or (1,)
+        self._places = Places(latent_shape, grid)
+        self.code_shape = self._places.shape
         self.n_codes = n_codes
         self.commitment = commitment
         self.cosine = cosine
-        self.head = nn.Linear(features, math.prod(self.latent_shape))
+        self.head = self._places.head(features, self._places.width)
         self.codebook = Codebook(
             n_codes,
-            self.latent_shape[-1],
+            self._places.width,
             decay=decay if ema else None,
             kmeans=kmeans,
             revive=revive,
@@ -75,14 +79,14 @@ class VectorQuantised(PenalisedPosterior, DiscretePosterior):
         )
 
     def forward(self, h: Tensor) -> Quantised:
-        z = full_precision(self.head(h)).unflatten(-1, (*self.code_shape, self.latent_shape[-1]))
+        z = self._places.read(self.head, h)
         z = F.normalize(z, dim=-1) if self.cosine else z
         chosen, indices = self.codebook(z.flatten(0, -2))
         chosen = chosen.view_as(z)
         asked = {"commitment": self.commitment * per_datum(z, chosen.detach())}
         if chosen.requires_grad:
             asked["codebook"] = per_datum(chosen, z.detach())
-        value = straight_through(z, chosen).view(-1, *self.latent_shape)
+        value = self._places.lay(straight_through(z, chosen))
         indices = indices.view(len(h), *self.code_shape)
         return Quantised(value, indices, len(self.latent_shape), asked)
 
@@ -91,7 +95,7 @@ class VectorQuantised(PenalisedPosterior, DiscretePosterior):
 
     def embed(self, indices: Tensor) -> Tensor:
         indices = check_indices(indices, self.code_shape, self.n_codes)
-        return F.embedding(indices, self.codebook.vectors).view(-1, *self.latent_shape)
+        return self._places.lay(F.embedding(indices, self.codebook.vectors))
 
 
 def per_datum(found: Tensor, wanted: Tensor) -> Tensor:

@@ -8,6 +8,7 @@ from isthmus.priors.base import (
     Infer,
     LeaveOneOutPrior,
     Prior,
+    StartedPrior,
 )
 from isthmus.priors.categorical import UniformCategorical
 from isthmus.priors.codes import AutoregressiveCodes, UniformCodes
@@ -17,9 +18,11 @@ from isthmus.priors.fitted import FittedFlow, FittedMixture
 from isthmus.priors.flow import FLOWS, FlowPrior
 from isthmus.priors.heavy_tails import StandardLaplace, StandardStudent
 from isthmus.priors.joint import JointPrior
+from isthmus.priors.ladder import LadderPrior
 from isthmus.priors.latent_model import FittedModel, LatentModelPrior, ModelMarginal
 from isthmus.priors.mixture import MixturePrior
 from isthmus.priors.normal import FittedGaussian, StandardNormal
+from isthmus.priors.pixelcnn import PixelCNNPrior
 from isthmus.priors.sphere import UniformSphere
 from isthmus.priors.spike_slab import FittedSpikeSlab, SpikeSlab
 from isthmus.priors.vamp import VampPrior
@@ -41,15 +44,18 @@ __all__ = [
     "FlowPrior",
     "Infer",
     "JointPrior",
+    "LadderPrior",
     "LatentModelPrior",
     "LeaveOneOutPrior",
     "MixturePrior",
     "ModelMarginal",
+    "PixelCNNPrior",
     "Prior",
     "SpikeSlab",
     "StandardLaplace",
     "StandardNormal",
     "StandardStudent",
+    "StartedPrior",
     "UniformCategorical",
     "UniformCodes",
     "UniformSphere",

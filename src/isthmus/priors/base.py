@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 
+import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution
 
@@ -13,7 +14,8 @@ from isthmus.registry import Part, Registry
 
 PRIORS = Registry("prior")
 
-Infer = Callable[[Tensor], Distribution]
+# x, and its condition where the model's encoder reads one -> q(z|x).
+Infer = Callable[..., Distribution]
 
 # The space of a prior that is made of the model's own posteriors: wherever they live.
 POSTERIORS_SPACE = "posterior"
@@ -35,8 +37,8 @@ class Prior(Part, nn.Module, ABC):
 
         Args:
             condition: (B, ...) what the prior is conditioned on; most ignore it.
-            infer: The model's scaled x -> q(z|x), for a prior made of posteriors at
-                pseudo-inputs.
+            infer: The model's (scaled x, condition of x or None) -> q(z|x), for a prior made of
+                posteriors at pseudo-inputs.
 
         Returns:
             A distribution with batch () or (B,).
@@ -77,6 +79,29 @@ class FittedPrior(Prior, ABC):
     @abstractmethod
     def fit(self, codes: Tensor) -> None:
         """Fit to codes (N, *Z)."""
+
+
+class StartedPrior(Prior, ABC):
+    """A prior that training moves, and that may begin where the codes are once they have formed.
+
+    Attributes:
+        pretraining: The share of training before that; 0 where it begins as it was made.
+    """
+
+    pretraining: float = 0.0
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("started", torch.tensor(False))
+
+    @abstractmethod
+    def start(self, codes: Tensor, seed: int) -> None:
+        """Begin at codes (N, *Z); `seed` is of what is drawn on the way."""
+
+
+def room_for_conditions(count: int, condition_dim: int) -> Tensor | None:
+    """Zeros (count, C) for the conditions of a prior's own data; None where data have none."""
+    return torch.zeros(count, condition_dim) if condition_dim else None
 
 
 def one_axis(prior: str, latent_shape: Sequence[int]) -> int:

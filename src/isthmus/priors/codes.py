@@ -1,10 +1,9 @@
-"""Priors over integer codes: uniform, and an autoregressive one fitted after training."""
+"""Priors over integer codes: uniform, and a transformer's, fitted after training."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from copy import deepcopy
 from typing import Any, final
 
 import torch
@@ -15,12 +14,10 @@ from torch.distributions import Distribution
 from isthmus.errors import OptionError
 from isthmus.networks import CausalTransformer
 from isthmus.priors.base import PRIORS, FittedPrior, Infer, Prior
+from isthmus.priors.descent import Descent
 
 # Codes in one pass of drawing or scoring.
 PASS = 1024
-# Of the codes, to see when fitting has gone far enough; fewer codes than this are all learned from.
-HELD_OUT, ENOUGH = 0.1, 20
-LOOKS = 12
 
 
 @final
@@ -141,10 +138,7 @@ class AutoregressiveCodes(FittedPrior):
         super().__init__()
         need_codes("autoregressive-codes", code_shape, n_codes)
         self.code_shape = tuple(code_shape)
-        self.steps = steps
-        self.batch_size = batch_size
-        self.lr = lr
-        self.seed = seed
+        self.descent = Descent(steps, batch_size, lr, seed)
         self.network = CausalTransformer(n_codes, math.prod(self.code_shape), width, layers)
         # The model's training passes it by.
         self.network.requires_grad_(False)
@@ -152,32 +146,9 @@ class AutoregressiveCodes(FittedPrior):
     def forward(self, condition: Tensor | None = None, infer: Infer | None = None) -> Sequences:
         return Sequences(self.network, self.code_shape, self.network.start.device)
 
-    @torch.enable_grad()
     def fit(self, codes: Tensor) -> None:
         """Fit to integer codes (N, *code_shape) by a few hundred steps of Adam."""
-        chance = torch.Generator().manual_seed(self.seed)
-        codes = codes[torch.randperm(len(codes), generator=chance).to(codes.device)]
-        aside = int(HELD_OUT * len(codes)) if len(codes) >= ENOUGH else 0
-        held_out, codes = (codes[:aside], codes[aside:]) if aside else (codes, codes)
-        self.network.requires_grad_(True)
-        optimizer = torch.optim.Adam(self.network.parameters(), self.lr, fused=True)
-        decay = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, self.steps)
-        best, least = deepcopy(self.network.state_dict()), self._cost(held_out)
-        for step in range(1, self.steps + 1):
-            rows = torch.randint(len(codes), (self.batch_size,), generator=chance)
-            optimizer.zero_grad()
-            (-self().log_prob(codes[rows.to(codes.device)]).mean()).backward()
-            optimizer.step()
-            decay.step()
-            if step % max(1, self.steps // LOOKS) == 0 and (cost := self._cost(held_out)) < least:
-                best, least = deepcopy(self.network.state_dict()), cost
-        self.network.load_state_dict(best)
-        self.network.requires_grad_(False)
-
-    @torch.no_grad()
-    def _cost(self, codes: Tensor) -> float:
-        """Nats per datum."""
-        return -float(self().log_prob(codes).mean())
+        self.descent.minimise(self.network, lambda rows: self().log_prob(rows), codes)
 
 
 def need_codes(name: str, code_shape: Sequence[int], n_codes: int) -> None:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from isthmus.data import DataDriven, Source
 from isthmus.distributions import NormalMixture
 from isthmus.errors import OptionError
-from isthmus.priors.base import PRIORS, Infer, LeaveOneOutPrior
+from isthmus.priors.base import PRIORS, Infer, LeaveOneOutPrior, room_for_conditions
 
 # Data are told apart by this many random projections, to this relative accuracy.
 PROJECTIONS, SAME = 4, 1e-5
@@ -25,7 +25,8 @@ class ExemplarPrior(LeaveOneOutPrior, DataDriven):
 
     Each training step takes a random subset of the exemplars, and a datum's own exemplar (and
     every one equal to it) is left out for it: else the prior could just store the codes. Answers
-    read all exemplars, which are stored with the model.
+    read all exemplars, which are stored with the model. Where data have a condition, each exemplar
+    is encoded with its own, and p(z) does not depend on any.
 
     Args:
         shape: D, of the data.
@@ -33,6 +34,7 @@ class ExemplarPrior(LeaveOneOutPrior, DataDriven):
         exemplars: N, drawn once from the training data.
         subset: How many of them one training step takes.
         scale: σ at the start.
+        condition_dim: C; 0 where data have no condition.
 
     Raises:
         OptionError: Fewer than two exemplars or a subset of fewer than two.
@@ -41,6 +43,8 @@ class ExemplarPrior(LeaveOneOutPrior, DataDriven):
         Norouzi et al., Exemplar VAE, arXiv 2004.04795.
     """
 
+    conditions: Tensor | None
+
     def __init__(
         self,
         shape: Sequence[int],
@@ -48,6 +52,7 @@ class ExemplarPrior(LeaveOneOutPrior, DataDriven):
         exemplars: int = 1000,
         subset: int = 200,
         scale: float = 0.5,
+        condition_dim: int = 0,
     ) -> None:
         super().__init__()
         count = min(exemplars, length)
@@ -59,6 +64,7 @@ class ExemplarPrior(LeaveOneOutPrior, DataDriven):
         self.subset = min(subset, count)
         self.log_scale = nn.Parameter(torch.tensor(math.log(scale)))
         self.register_buffer("exemplars", 0.01 * torch.randn(count, *shape))
+        self.register_buffer("conditions", room_for_conditions(count, condition_dim))
         # log weights: −inf where the training data are fewer than there is room for.
         self.register_buffer("logits", torch.zeros(count))
         generator = torch.Generator().manual_seed(0)
@@ -67,12 +73,14 @@ class ExemplarPrior(LeaveOneOutPrior, DataDriven):
 
     def forward(self, condition: Tensor | None = None, infer: Infer | None = None) -> NormalMixture:
         """The mixture over all exemplars."""
-        return self._around(self.get_buffer("exemplars"), self.get_buffer("logits"), infer)
+        everything = slice(None)
+        return self._around(everything, self.get_buffer("logits"), infer)
 
     def beside(
         self, x: Tensor, condition: Tensor | None = None, infer: Infer | None = None
     ) -> NormalMixture:
         exemplars, logits = self.get_buffer("exemplars"), self.get_buffer("logits")
+        order: slice | Tensor = slice(None)
         if self.subset < len(exemplars):
             order = torch.randperm(len(exemplars), device=exemplars.device)[: self.subset]
             exemplars, logits = exemplars[order], logits[order]
@@ -82,12 +90,13 @@ class ExemplarPrior(LeaveOneOutPrior, DataDriven):
         same = (ours[:, None] - theirs).abs().amax(-1) <= near
         left = torch.where(same, -math.inf, logits)
         alone = left.isneginf().all(-1, keepdim=True)
-        return self._around(exemplars, torch.where(alone, logits, left), infer)
+        return self._around(order, torch.where(alone, logits, left), infer)
 
-    def _around(self, exemplars: Tensor, logits: Tensor, infer: Infer | None) -> NormalMixture:
+    def _around(self, order: slice | Tensor, logits: Tensor, infer: Infer | None) -> NormalMixture:
         if infer is None:
             raise OptionError("The prior 'exemplar' is made of a model's codes: pass `infer`.")
-        loc = infer(exemplars).mean
+        given = None if self.conditions is None else self.conditions[order]
+        loc = infer(self.get_buffer("exemplars")[order], given).mean
         return NormalMixture(logits, loc, self.log_scale.exp().expand_as(loc))
 
     def _project(self, x: Tensor) -> Tensor:
@@ -101,7 +110,10 @@ class ExemplarPrior(LeaveOneOutPrior, DataDriven):
         if tuple(source.spec.shape) != tuple(exemplars.shape[1:]):
             return []
         count = len(exemplars)
-        some = scale(next(source.epoch(count, seed=0, epoch=0)).x[:count]).to(exemplars)
-        exemplars[: len(some)] = some
+        batch = next(source.epoch(count, seed=0, epoch=0))
+        some = scale(batch.x[:count])
+        exemplars[: len(some)] = some.to(exemplars)
+        if self.conditions is not None and batch.condition is not None:
+            self.conditions[: len(some)] = batch.condition[:count].to(exemplars)
         logits[len(some) :] = -math.inf
         return []

@@ -135,7 +135,11 @@ class FittedModel(FittedPrior):
 
 
 def of_codes(prior: str, latent_shape: Sequence[int], model: nn.Module | None) -> nn.Module:
-    """The model, if it is one of codes of this shape."""
+    """The model, if it is one of codes of this shape.
+
+    Raises:
+        OptionError: It is no model, or one of codes of another shape.
+    """
     if model is None:
         raise OptionError(
             f"The prior {prior!r} is made of a latent model: take the recipe 'hierarchical-vae' or "

@@ -13,7 +13,7 @@ from torch.distributions import Distribution
 from isthmus.data import DataDriven, Source
 from isthmus.distributions import DiagonalNormal, EqualMixture, NormalMixture
 from isthmus.errors import OptionError
-from isthmus.priors.base import POSTERIORS_SPACE, PRIORS, Infer, Prior
+from isthmus.priors.base import POSTERIORS_SPACE, PRIORS, Infer, Prior, room_for_conditions
 
 # The pseudo-inputs' start where they do not come from data.
 NOISE_MEAN, NOISE_STD = -0.05, 0.01
@@ -25,13 +25,16 @@ class VampPrior(Prior, DataDriven):
     """p(z) = 1/K Σ_k q(z|u_k), with pseudo-inputs u_k that are learned.
 
     They are kept within the range of the training data, and the encoder is passed through once
-    more for every batch.
+    more for every batch. Where data have a condition each u_k has one too, that of the datum which
+    it starts from: the mean of q(z|u_k, c_k) stands for that of q(z|x, c) over all data, and p(z)
+    stays independent of the condition.
 
     Args:
         shape: D, of the data.
         components: K.
         start: "data" takes the u_k from the training data (with some noise, where there are fewer
             than K), "noise" from Normal(−.05, .01²).
+        condition_dim: C; 0 where data have no condition.
 
     Raises:
         OptionError: No component, or another word for `start`.
@@ -41,8 +44,15 @@ class VampPrior(Prior, DataDriven):
     """
 
     space = POSTERIORS_SPACE
+    pseudo_conditions: Tensor | None
 
-    def __init__(self, shape: Sequence[int], components: int = 500, start: str = "data") -> None:
+    def __init__(
+        self,
+        shape: Sequence[int],
+        components: int = 500,
+        start: str = "data",
+        condition_dim: int = 0,
+    ) -> None:
         super().__init__()
         if components < 1:
             raise OptionError(f"The prior 'vamp' needs components >= 1, got {components}.")
@@ -53,6 +63,7 @@ class VampPrior(Prior, DataDriven):
         self._from_data = start == "data"
         u = NOISE_MEAN + NOISE_STD * torch.randn(components, *shape)
         self.pseudo_inputs = nn.Parameter(u)
+        self.register_buffer("pseudo_conditions", room_for_conditions(components, condition_dim))
         self.register_buffer("low", torch.tensor(-math.inf))
         self.register_buffer("high", torch.tensor(math.inf))
 
@@ -65,7 +76,7 @@ class VampPrior(Prior, DataDriven):
         if infer is None:
             raise OptionError("The prior 'vamp' is made of a model's posteriors: pass `infer`.")
         bounds = self.get_buffer("low"), self.get_buffer("high")
-        q = infer(self.pseudo_inputs.clamp(*bounds))
+        q = infer(self.pseudo_inputs.clamp(*bounds), self.pseudo_conditions)
         if isinstance(q, DiagonalNormal):
             logits = torch.zeros(len(q.loc), dtype=q.loc.dtype, device=q.loc.device)
             return NormalMixture(logits, q.loc, q.scale.expand_as(q.loc))
@@ -73,7 +84,7 @@ class VampPrior(Prior, DataDriven):
 
     @torch.no_grad()
     def see(self, source: Source, scale: Callable[[Tensor], Tensor]) -> list[str]:
-        """Take the range of the data, and some of them as pseudo-inputs."""
+        """Take the range of the data, and some of them as pseudo-inputs with their conditions."""
         u = self.pseudo_inputs
         # The prior of an inner model lives among codes, not data.
         if tuple(source.spec.shape) != tuple(u.shape[1:]):
@@ -85,11 +96,15 @@ class VampPrior(Prior, DataDriven):
             low, high = min(low, x.min().item()), max(high, x.max().item())
         self.get_buffer("low").fill_(low)
         self.get_buffer("high").fill_(high)
+        count = len(u)
+        batch = next(source.epoch(count, seed=0, epoch=0))
+        repeated = torch.arange(count) % len(batch)
+        if self.pseudo_conditions is not None and batch.condition is not None:
+            self.pseudo_conditions.copy_(batch.condition[repeated])
         if not self._from_data:
             return []
-        count = len(u)
-        some = scale(next(source.epoch(count, seed=0, epoch=0)).x[:count]).to(u)
-        u.copy_(some.repeat(-(-count // len(some)), *[1] * (some.ndim - 1))[:count])
+        some = scale(batch.x[:count])
+        u.copy_(some[repeated])
         if len(some) == count:
             return []
         u.add_(NOISE_STD * torch.randn_like(u))

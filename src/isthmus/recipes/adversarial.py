@@ -34,7 +34,7 @@ def vae_gan(
     pixels: float = 0.3,
     features: float = 1.0,
     adversarial: float = 0.03,
-    width: int = 32,
+    width: int = 16,
 ) -> Built:
     """A VAE whose reconstructions are judged in the features of a critic, and must convince it.
 

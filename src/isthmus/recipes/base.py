@@ -12,12 +12,12 @@ from isthmus.data.spec import DataSpec
 from isthmus.errors import OptionError
 from isthmus.likelihoods import ObservedLikelihood
 from isthmus.model import LatentModel
-from isthmus.networks import Sizes
+from isthmus.networks import Encoder, LeadingDecoder, Sizes, map_size
 from isthmus.objectives import OBJECTIVES, Objective
 from isthmus.posteriors import POSTERIORS, DiscretePosterior
 from isthmus.priors import PRIORS
 from isthmus.recipes.meeting import meet
-from isthmus.recipes.networks import networks_for
+from isthmus.recipes.networks import makes_maps, networks_for
 from isthmus.registry import RECIPES, Pick, did_you_mean
 
 
@@ -28,7 +28,7 @@ class Axes:
 
     Args:
         latent_dim: Z, the width of the strip; 0 where a recipe takes it from the data's size.
-        network: Encoder and decoder: auto, mlp, conv, residual, linear.
+        network: Encoder and decoder: auto, mlp, conv, residual, linear, map.
         hidden: Widths of the hidden layers, or of the stages of a convolutional network.
         activation: Activation of the hidden layers.
         likelihood: p(x|z) by name; auto takes the one that fits the data's support.
@@ -67,6 +67,7 @@ def recipe(
     axes: Mapping[str, Any] | None = None,
     condition: bool = False,
     kinds: Collection[str] = (),
+    gaps: bool = False,
 ) -> Callable[[RecipeFunction], RecipeFunction]:
     """Register a function of (spec, axes, own keyword options) as a published model.
 
@@ -80,8 +81,9 @@ def recipe(
         axes: Common options, likewise.
         kinds: Of data that it is for; every kind where empty.
         condition: Whether it takes only data with a condition.
+        gaps: Whether it learns from data with missing elements.
     """
-    suited: dict[str, Any] = {"kinds": tuple(kinds)}
+    suited: dict[str, Any] = {"kinds": tuple(kinds), "gaps": gaps}
     suited |= {"training": dict(training or {}), "axes": dict(axes or {})}
     return RECIPES.register(
         name, paper=paper, year=year, family=family, argmax=argmax, condition=condition, **suited
@@ -132,15 +134,18 @@ def assemble(
     posterior: Pick = DIAGONAL,
     prior: Pick = STANDARD_NORMAL,
     sampler: Pick | None = None,
-    preferred: str | None = None,
+    preferred: str | Pick | None = None,
     grid: tuple[int, ...] = (),
+    downsample: int = 4,
     reads: Collection[str] = (),
     gaps: bool = False,
+    lowest: int = 0,
 ) -> Built:
     """Join the axes for data of this spec.
 
     Every pick is handed what its factory asks for by name: `features` (H), `latent_shape` (Z),
-    `shape` (D), `length` (the number of data); a prior over a discrete posterior's integers also
+    `grid` (height and width of the encoder's feature map, () where its features are flat), `shape`
+    (D), `length` (the number of data); a prior over a discrete posterior's integers also
     `code_shape` and `n_codes`.
 
     Args:
@@ -152,10 +157,15 @@ def assemble(
         sampler: Of the registry of priors: what is fitted to the codes after training, to draw
             from in place of the prior.
         preferred: The likelihood that "auto" takes where it covers the data.
-        grid: The positions of the code, each of the common width; () is one vector.
-        reads: What reads the condition beside the prior: "encoder", "decoder", "objective".
+        grid: The positions of the code, each of the common width; () is one vector. A network of
+            feature maps brings its own.
+        downsample: How many times smaller than an image a feature map is.
+        reads: What reads the condition beside the prior: "encoder", "decoder",
+            "labelled decoder", "posterior", "objective".
         gaps: Whether data with missing elements can be learned from: their encoder then reads
             which are there, and the likelihood counts those alone.
+        lowest: How many leading numbers of the code the decoder reads, as that of a hierarchy; 0
+            for all.
 
     Raises:
         OptionError: The combination has no meaning; the message names the nearest that has.
@@ -167,23 +177,26 @@ def assemble(
             f"The code has {axes.latent_dim} dimensions and a datum only {spec.size}: it "
             "squeezes nothing."
         )
-    latent_shape = (*grid, axes.latent_dim)
+    latent_shape = _latent_shape(spec, axes, grid, downsample)
     output_shape = tuple(meeting.likelihood.parameter_shape())
-    sizes = Sizes(spec, latent_shape, output_shape, axes.hidden, axes.activation)
+    sizes = Sizes(spec, latent_shape, output_shape, axes.hidden, axes.activation, downsample)
     encoder, decoder = networks_for(axes.network, sizes, reads)
     context = {
         "features": encoder.features,
         "latent_shape": latent_shape,
+        "grid": encoder.grid,
         "shape": spec.shape,
         "length": spec.length,
         "condition_dim": spec.condition_dim,
     }
+    _refuse_map(posterior, encoder)
     made = POSTERIORS.create_for(posterior, context)
     if made.latent_shape != latent_shape:
         # A code of its own shape, such as one-hot vectors: the decoder reads that.
         context["latent_shape"] = made.latent_shape
-        again = replace(sizes, latent_shape=made.latent_shape)
-        _, decoder = networks_for(axes.network, again, reads)
+        read = (lowest,) if lowest else made.latent_shape
+        _, decoder = networks_for(axes.network, replace(sizes, latent_shape=read), reads)
+        decoder = LeadingDecoder(decoder, lowest) if lowest else decoder
     if isinstance(made, DiscretePosterior):
         context |= {"code_shape": made.code_shape, "n_codes": made.n_codes}
     model = LatentModel(
@@ -199,6 +212,29 @@ def assemble(
         objective = cast(Objective, OBJECTIVES.create_for(objective, context))
     objective.check(model.posterior, model.prior, model.likelihood)
     return Built(model, objective, tuple(notes))
+
+
+def _latent_shape(
+    spec: DataSpec, axes: Axes, grid: tuple[int, ...], downsample: int
+) -> tuple[int, ...]:
+    """Z: positions and width, or laid out like an image where the network gives feature maps."""
+    if makes_maps(axes.network) and len(spec.shape) == 3:
+        return (axes.latent_dim, *map_size(spec.shape[1:], downsample))
+    return (*grid, axes.latent_dim)
+
+
+def _refuse_map(posterior: Pick, encoder: Encoder) -> None:
+    """Refuse a posterior of flat features where the encoder gives a map.
+
+    Raises:
+        OptionError: With what reads one.
+    """
+    if encoder.grid and not POSTERIORS.takes(posterior.name, "grid"):
+        able = [f"'{e.name}'" for e in POSTERIORS if POSTERIORS.takes(e.name, "grid")]
+        raise OptionError(
+            f"The posterior {posterior.name!r} reads flat features, and this network gives feature "
+            f"maps: use network='conv', or a posterior that reads maps ({', '.join(able)})."
+        )
 
 
 def _of_condition(spec: DataSpec, read: object, gaps: bool) -> list[str]:

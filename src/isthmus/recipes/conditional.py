@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from isthmus.data.spec import DataSpec
-from isthmus.objectives import Elbo, Iwae
+from isthmus.errors import OptionError
+from isthmus.objectives import M2, Elbo, Iwae
 from isthmus.recipes.base import Axes, Built, assemble, recipe
 from isthmus.registry import pick
 from isthmus.schedules import warm_up
@@ -27,14 +28,29 @@ def cvae(
 
 
 @recipe("ivae", paper="1907.04809", year=2019, family=FAMILY, condition=True)
-def ivae(spec: DataSpec, axes: Axes, kl_warmup: float = SHARE) -> Built:
+def ivae(
+    spec: DataSpec,
+    axes: Axes,
+    posterior: str = "full-covariance",
+    noise: float = 0.1,
+    kl_warmup: float = 0.0,
+) -> Built:
     """A VAE whose prior depends on an observed label or time, so that its sources are identified.
 
     Use it for nonlinear independent components: with enough different values of the condition the
     code equals the true sources up to order and scale. The decoder never sees the condition.
+    Real data have noise of a fixed scale, `noise` of a column's standard deviation. A factorised
+    posterior (the paper's, "diagonal") pulls towards sources whose directions in x are orthogonal.
     """
-    objective = Elbo(warm_up(1.0, kl_warmup))
-    return assemble(spec, axes, objective, prior=pick("conditional"), reads=("encoder",))
+    return assemble(
+        spec,
+        axes,
+        Elbo(warm_up(1.0, kl_warmup)),
+        posterior=pick(posterior),
+        prior=pick("conditional"),
+        preferred=pick("gaussian", scale=noise),
+        reads=("encoder",),
+    )
 
 
 @recipe("semi-amortised", paper="1802.02550", year=2018, family=FAMILY)
@@ -50,11 +66,84 @@ def semi_amortised(
     return assemble(spec, axes, Elbo(warm_up(1.0, kl_warmup)), posterior=posterior)
 
 
-@recipe("miwae-imputation", paper="1812.02633", year=2019, family=FAMILY)
+@recipe("miwae-imputation", paper="1812.02633", year=2019, family=FAMILY, gaps=True)
 def miwae_imputation(spec: DataSpec, axes: Axes, samples: int = 20) -> Built:
     """A VAE of data with gaps (NaN): the importance-weighted bound of the observed elements alone.
 
-    Use it to learn from incomplete data (missing=True when loading, --missing) and to fill gaps in:
-    `isthmus.impute`. Right where elements are missing at random; complete data train as iwae does.
+    Use it to learn from incomplete data (missing=True when loading in Python) and to fill gaps in:
+    `isthmus impute`, `model.impute`. Right where elements are missing at random; complete data
+    train as iwae does.
     """
     return assemble(spec, axes, Iwae(samples), gaps=True)
+
+
+@recipe("m2", paper="1406.5298", year=2014, family=FAMILY, condition=True)
+def m2(spec: DataSpec, axes: Axes, alpha: float = 0.1, kl_warmup: float = SHARE) -> Built:
+    """A VAE whose code is a class beside numbers, learned from a few labels and many data without.
+
+    Use it to classify where labels are scarce (`class_probabilities`, the estimators' `predict`),
+    and to draw or rebuild a datum as another class. Labels are the condition: a column whose empty
+    cells (NaN, None) are unlabelled, `missing=True`; in the estimators y = -1.
+    """
+    classes = _one_label(spec, "m2")
+    return assemble(
+        spec,
+        axes,
+        M2(alpha, warm_up(1.0, kl_warmup)),
+        posterior=pick("labelled", n_categories=classes),
+        prior=pick("joint", n_categories=classes),
+        reads=("posterior", "labelled decoder"),
+    )
+
+
+@recipe("ml-vae", paper="1705.08841", year=2017, family=FAMILY, condition=True)
+def ml_vae(spec: DataSpec, axes: Axes, content: int = 0, kl_warmup: float = SHARE) -> Built:
+    """A VAE of groups: the first half of a code, the content, is one for all members of a group.
+
+    Use it to part what a group has in common from what varies within it; the condition is the
+    group. The content of a group is the product of what its members say: many members, more sure.
+    """
+    return _of_groups(spec, axes, content, "product", kl_warmup)
+
+
+@recipe("group-vae", paper="1809.02847", year=2018, family=FAMILY, condition=True)
+def group_vae(spec: DataSpec, axes: Axes, content: int = 0, kl_warmup: float = SHARE) -> Built:
+    """A VAE of groups as ml-vae, the content of a group being the average of what its members say.
+
+    Use it as ml-vae, where members are no independent evidence: ten pictures of one face need not
+    make it ten times as sure.
+    """
+    return _of_groups(spec, axes, content, "average", kl_warmup)
+
+
+def _of_groups(spec: DataSpec, axes: Axes, content: int, sharing: str, kl_warmup: float) -> Built:
+    if not spec.condition:
+        raise OptionError(
+            "A recipe of groups needs to know them: load the data with condition='label', a column "
+            "or an array that says which group each datum is of (--condition), or take 'vae'."
+        )
+    objective = pick(
+        "group",
+        content=content,
+        sharing=sharing,
+        zeros_alone=any(column.categories for column in spec.condition),
+        beta=warm_up(1.0, kl_warmup),
+    )
+    return assemble(spec, axes, objective, reads=("objective",))
+
+
+def _one_label(spec: DataSpec, name: str) -> int:
+    """The number of classes of the one label that data are conditioned on.
+
+    Raises:
+        OptionError: They are conditioned on something else, or on nothing.
+    """
+    found = [len(column.categories) for column in spec.condition]
+    if len(found) == 1 and found[0] > 1:
+        return found[0]
+    names = ", ".join(f"{column.name!r}" for column in spec.condition) or "nothing"
+    raise OptionError(
+        f"The recipe {name!r} learns one label of at least two classes, and these data are "
+        f"conditioned on {names}: load them with condition='label', or one column of text or with "
+        "gaps and missing=True (--condition, --missing)."
+    )

@@ -9,6 +9,7 @@ from isthmus.data.scaling import Scaling
 from isthmus.data.spec import DataSpec
 from isthmus.errors import OptionError
 from isthmus.likelihoods import LIKELIHOODS, Likelihood, default_likelihood
+from isthmus.registry import Pick
 
 # Asked for on such values, another likelihood says what was meant: (support, asked) -> taken.
 MEANT = {
@@ -37,22 +38,25 @@ class Meeting:
     notes: tuple[str, ...] = ()
 
 
-def meet(spec: DataSpec, asked: str, preferred: str | None = None) -> Meeting:
+def meet(spec: DataSpec, asked: str, preferred: str | Pick | None = None) -> Meeting:
     """The likelihood `asked` for, made to cover the data.
 
     Args:
         spec: What the data are.
         asked: By name; "auto" takes the preferred one if it covers the data, else their default.
-        preferred: Of a recipe.
+        preferred: Of a recipe, by name or with options of its own, which no other one gets.
 
     Raises:
         UnknownNameError: There is no such likelihood.
         OptionError: The likelihood does not cover the data's values.
     """
-    taken = asked
+    chosen = Pick(asked)
     if asked == "auto":
-        fits = preferred is not None and spec.support in supports_of(preferred)
-        taken = preferred if preferred is not None and fits else default_likelihood(spec.support)
+        first = Pick(preferred) if isinstance(preferred, str) else preferred
+        fits = first is not None and spec.support in supports_of(first.name)
+        usual = Pick(default_likelihood(spec.support))
+        chosen = first if first is not None and fits else usual
+    taken = chosen.name
     supports = supports_of(taken)
     notes = []
     if (spec.support, taken) in MEANT:
@@ -74,7 +78,7 @@ def meet(spec: DataSpec, asked: str, preferred: str | None = None) -> Meeting:
             f"{spec.support}: use likelihood='{default_likelihood(spec.support)}'."
         )
     extra = {"n_categories": spec.n_categories} if spec.n_categories else {}
-    likelihood: Likelihood = LIKELIHOODS.create(taken, shape=spec.shape, **extra)
+    likelihood: Likelihood = LIKELIHOODS.create(taken, shape=spec.shape, **extra, **chosen.options)
     unit = "column" if spec.kind in BY_COLUMN else "datum"
     per = f"{unit}-range" if squeezed else unit if likelihood.affine else "none"
     return Meeting(likelihood, Scaling(spec.shape, per), tuple(notes))

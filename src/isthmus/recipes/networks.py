@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from dataclasses import replace
 
+from isthmus.errors import OptionError
 from isthmus.networks import (
     BACKBONES,
     ConditionedDecoder,
     ConditionedEncoder,
     Decoder,
     Encoder,
+    LabelledDecoder,
     LogEncoder,
     MaskedEncoder,
     Sizes,
@@ -18,7 +20,12 @@ from isthmus.networks import (
 from isthmus.networks.conditioned import conditioned_shape
 
 # What may read the condition, as a recipe says it.
-ENCODER, DECODER = "encoder", "decoder"
+ENCODER, DECODER, LABELLED_DECODER = "encoder", "decoder", "labelled decoder"
+
+
+def makes_maps(network: str) -> bool:
+    """Whether the network called so keeps height and width: its features and codes are maps."""
+    return bool(BACKBONES[network].about.get("map"))
 
 
 def networks_for(
@@ -29,11 +36,17 @@ def networks_for(
     Args:
         network: As the option `network` calls it.
         sizes: What they are built for; where data have gaps the encoder also reads where.
-        reads: Which of "encoder" and "decoder" read the condition.
+        reads: Which of "encoder" and "decoder" read the condition; a "labelled decoder" reads it in
+            place of the label that its codes end in.
 
     Raises:
-        OptionError: One reads a condition and the data have none.
+        OptionError: One reads a condition and the data have none, or the features are a map.
     """
+    if reads and makes_maps(network):
+        raise OptionError(
+            f"The network {network!r} gives feature maps, which no condition is read beside: use "
+            "network='conv'."
+        )
     spec, width = sizes.spec, sizes.spec.condition_dim
     if spec.missing:
         sizes = replace(sizes, spec=replace(spec, shape=(2 * spec.shape[0], *spec.shape[1:])))
@@ -47,6 +60,8 @@ def networks_for(
         encoder = ConditionedEncoder(encoder, width, sizes.activation)
     if DECODER in reads:
         decoder = ConditionedDecoder(decoder, width)
+    if LABELLED_DECODER in reads:
+        decoder = LabelledDecoder(decoder, width)
     return encoder, decoder
 
 

@@ -116,6 +116,27 @@ def hvae(
     return _with(posterior, spec, axes, kl_warmup)
 
 
+@recipe("rhvae", paper="2105.00026", year=2021, family=FAMILY, argmax=False)
+def rhvae(
+    spec: DataSpec,
+    axes: Axes,
+    steps: int = 3,
+    step_size: float = 1e-3,
+    inverse_heat: float = 0.3,
+    centroids: int = 100,
+    temperature: float = 1.5,
+    regularisation: float = 0.01,
+    kl_warmup: float = SHARE,
+) -> Built:
+    """An hvae whose steps follow a metric of the codes that is learned from the training data.
+
+    Use it for few data and few dimensions, where the shape of the cloud of codes matters.
+    """
+    moves = {"steps": steps, "step_size": step_size, "inverse_heat": inverse_heat}
+    shape = {"centroids": centroids, "temperature": temperature, "regularisation": regularisation}
+    return _with(pick("riemannian", **moves, **shape), spec, axes, kl_warmup)
+
+
 @recipe("laplace-vae", paper="1312.6114", year=2013, family=FAMILY)
 def laplace_vae(spec: DataSpec, axes: Axes, kl_warmup: float = SHARE) -> Built:
     """A VAE whose posterior and prior are Laplace: most of a code near zero, a few entries far off.

@@ -35,15 +35,21 @@ def mog_vae(spec: DataSpec, axes: Axes, components: int = 10, kl_warmup: float =
 
 @recipe("vade", paper="1611.05148", year=2016, family=FAMILY)
 def vade(
-    spec: DataSpec, axes: Axes, clusters: int = 10, spread: float = 0.5, kl_warmup: float = SHARE
+    spec: DataSpec,
+    axes: Axes,
+    clusters: int = 10,
+    pretraining: float = 0.3,
+    spread: float = 0.5,
+    kl_warmup: float = SHARE,
 ) -> Built:
     """A VAE that clusters: a mixture prior, with q(c|x) the best there is for each q(z|x).
 
-    Use it for clusters and codes learned together; `model.prior.clusters(q)` gives q(c|x). The
-    clusters begin `spread` apart in place of the paper's pre-training.
+    Use it for clusters and codes learned together; `model.prior.clusters(q)` gives q(c|x). For the
+    share `pretraining` of training codes have no price; then the mixture is fitted to them, and the
+    price climbs over the next `kl_warmup`. Without pretraining clusters begin `spread` apart.
     """
-    prior = pick("mixture", components=clusters, spread=spread)
-    return assemble(spec, axes, Vade(WarmUp(1.0, kl_warmup)), prior=prior)
+    prior = pick("mixture", components=clusters, spread=spread, pretraining=pretraining)
+    return assemble(spec, axes, Vade(WarmUp(1.0, kl_warmup, wait=pretraining)), prior=prior)
 
 
 @recipe("exemplar-vae", paper="2004.04795", year=2020, family=FAMILY)

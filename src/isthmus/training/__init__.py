@@ -1,6 +1,6 @@
 """Training: the one loop, and what it stands on."""
 
-from isthmus.training.checkpoints import LAST, Position
+from isthmus.training.checkpoints import LAST, Position, is_finished
 from isthmus.training.events import HISTORY, Listener, Record, read_history
 from isthmus.training.loop import Trained, evaluate, train
 from isthmus.training.players import Step
@@ -18,6 +18,7 @@ __all__ = [
     "Trained",
     "TrainingSettings",
     "evaluate",
+    "is_finished",
     "read_history",
     "train",
     "training_settings",

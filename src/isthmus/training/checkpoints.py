@@ -157,6 +157,15 @@ class Checkpoint:
         restore_random_states(tensors, self._group)
 
 
+def is_finished(folder: Path) -> bool | None:
+    """Whether the folder's run is complete; None where no checkpoint says so."""
+    try:
+        with safe_open(folder / LAST, "pt") as file:
+            return bool(json.loads(file.metadata()["position"])["finished"])
+    except (SafetensorError, OSError, KeyError, TypeError, ValueError):
+        return None
+
+
 def full_state(step: nn.Module) -> dict[str, Tensor]:
     """Parameters and all buffers, those that a finished model does not need included."""
     return {**dict(step.named_parameters()), **dict(step.named_buffers())}

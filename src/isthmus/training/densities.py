@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
 from isthmus.data import Source
 from isthmus.model import LatentModel
-from isthmus.priors import FittedPrior
+from isthmus.posteriors import code_shape
+from isthmus.priors import FittedPrior, StartedPrior
 
-# Codes that a density is fitted to, at most.
-FITTED_CODES = 50_000
+# Codes that a density is fitted to, at most, and the numbers in them: 128 MB of integers.
+FITTED_CODES, FITTED_NUMBERS = 50_000, 2**24
 
 
 def fit_waiting(model: LatentModel, training: Source, seed: int) -> None:
@@ -20,6 +23,17 @@ def fit_waiting(model: LatentModel, training: Source, seed: int) -> None:
             fit_to_codes(density, model, training, seed)
 
 
+def start_due(model: LatentModel, training: Source, seed: int, progress: float) -> None:
+    """Let the model's prior begin at the codes of the training data, once that is due."""
+    prior = model.prior
+    if not isinstance(prior, StartedPrior) or not prior.pretraining:
+        return
+    started = prior.get_buffer("started")
+    if progress >= prior.pretraining and not started:
+        prior.start(_codes(model, training, "mean", seed), seed)
+        started.fill_(True)
+
+
 @torch.no_grad()
 def fit_to_codes(density: FittedPrior, model: LatentModel, training: Source, seed: int) -> None:
     """Fit a density to the codes that a model gives the training data.
@@ -27,17 +41,26 @@ def fit_to_codes(density: FittedPrior, model: LatentModel, training: Source, see
     Args:
         density: Fitted in place; it says which codes.
         model: On any device; the density on the same one.
-        training: At most `FITTED_CODES` of it are read.
+        training: At most as much of it is read as makes `FITTED_CODES` codes, or `FITTED_NUMBERS`
+            numbers in all.
         seed: Of their choice.
     """
+    density.fit(_codes(model, training, density.fitted_to, seed))
+
+
+@torch.no_grad()
+def _codes(model: LatentModel, training: Source, mode: str, seed: int) -> Tensor:
+    """Codes (N, *Z) of training data by the encode mode, as many as are held at most."""
+    numbers = math.prod(code_shape(model.posterior, mode))
+    most = max(1, min(FITTED_CODES, FITTED_NUMBERS // numbers))
     device = next(model.parameters()).device
     # Some of many data are drawn at random: their stored order may be by class.
-    few = len(training) <= FITTED_CODES
-    batches = training.chunks(1024) if few else training.epoch(1024, seed=seed, epoch=0)
+    few, size = len(training) <= most, min(most, 1024)
+    batches = training.chunks(size) if few else training.epoch(size, seed=seed, epoch=0)
     codes: list[Tensor] = []
     for stored in batches:
         batch = stored.to(device)
-        codes.append(model.encode(batch.x, density.fitted_to, condition=batch.condition))
-        if sum(map(len, codes)) >= FITTED_CODES:
+        codes.append(model.encode(batch.x, mode, condition=batch.condition))
+        if sum(map(len, codes)) >= most:
             break
-    density.fit(torch.cat(codes))
+    return torch.cat(codes)[:most]

@@ -21,7 +21,7 @@ from isthmus.training.best import Best
 from isthmus.training.checkpoints import Checkpoint, Position
 from isthmus.training.clock import Clock
 from isthmus.training.codes import code_figures
-from isthmus.training.densities import fit_waiting
+from isthmus.training.densities import fit_waiting, start_due
 from isthmus.training.devices import (
     Processes,
     autocast,
@@ -138,6 +138,7 @@ def train(
                     break
                 for progress in paced:
                     progress.fill_(clock.progress)
+                start_due(model, training, settings.seed, clock.progress)
                 with precision():
                     loss = run(*given)
                 backward(players, loss, group)
