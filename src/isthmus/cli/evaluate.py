@@ -84,12 +84,12 @@ def print_measures(console: Console) -> None:
     from rich import box
     from rich.table import Table
 
-    from isthmus.evaluation import MEASURES
+    from isthmus.evaluation.measures import in_order
 
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for heading in ("measure", "figures", "takes", "what it says"):
         table.add_column(heading, no_wrap=heading == "measure")
-    for entry in MEASURES:
+    for entry in in_order():
         if not entry.about["columns"]:
             continue  # It only makes what a report draws.
         figures = ", ".join(column.key for column in entry.about["columns"])
@@ -99,10 +99,10 @@ def print_measures(console: Console) -> None:
 
 def print_evaluation(found: Evaluation, console: Console) -> None:
     """One table for each family of figures, the sentences, and what is missing and why."""
-    from isthmus.evaluation import MEASURES
+    from isthmus.evaluation.measures import in_order
 
     by_table: dict[str, list[tuple[str, str, str]]] = {}
-    for entry in MEASURES:
+    for entry in in_order():
         rows = by_table.setdefault(entry.about["table"], [])
         for column in entry.about["columns"]:
             if column.key in found.values:

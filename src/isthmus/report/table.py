@@ -8,18 +8,10 @@ from dataclasses import dataclass
 from typing import final
 
 from isthmus.evaluation import COLUMNS, MEASURES, Column, ModelResult
-from isthmus.evaluation.measures.tables import (
-    DISENTANGLEMENT,
-    INFORMATION,
-    LATENT,
-    LIKELIHOOD,
-    OVERVIEW,
-    SAMPLES,
-)
+from isthmus.evaluation.measures.tables import ORDER, OVERVIEW
 from isthmus.report.looks import BASELINE, Look
 from isthmus.report.words import fixed, uncertainty
 
-ORDER = (OVERVIEW, LATENT, DISENTANGLEMENT, INFORMATION, LIKELIHOOD, SAMPLES)
 # Columns of one table, at most.
 MOST_COLUMNS = 11
 # Beyond its ideal a value is chance: a sample AUC of 0.48 is no better than one of 0.5.

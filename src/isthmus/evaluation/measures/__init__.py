@@ -9,10 +9,10 @@ from isthmus.evaluation.measures import pictures as pictures
 from isthmus.evaluation.measures import regularity as regularity
 from isthmus.evaluation.measures import stability as stability
 from isthmus.evaluation.measures import tables
-from isthmus.evaluation.measures.base import MEASURES, ask, column, columns, measure
+from isthmus.evaluation.measures.base import MEASURES, ask, column, columns, in_order, measure
 
 # What a comparison asks of every model, in the order of its main table.
 OVERVIEW = tuple(e.name for e in MEASURES if e.about["table"] == tables.OVERVIEW)
 COLUMNS = columns(OVERVIEW)
 
-__all__ = ["COLUMNS", "MEASURES", "OVERVIEW", "ask", "column", "columns", "measure"]
+__all__ = ["COLUMNS", "MEASURES", "OVERVIEW", "ask", "column", "columns", "in_order", "measure"]

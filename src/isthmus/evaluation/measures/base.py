@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterable
 
 from isthmus.errors import DataError, UnsupportedError
 from isthmus.evaluation.columns import Column
+from isthmus.evaluation.measures.tables import ORDER
 from isthmus.evaluation.subject import Answers, Subject
-from isthmus.registry import Registry, did_you_mean
+from isthmus.registry import Entry, Registry, did_you_mean
 
 MEASURES = Registry("measure")
 
@@ -59,6 +60,11 @@ def ask(
             for column in entry.about["columns"]:
                 answers.why_missing[column.key] = str(reason)
     return answers
+
+
+def in_order() -> list[Entry]:
+    """All measures, by the table that they belong to."""
+    return sorted(MEASURES, key=lambda entry: ORDER.index(entry.about["table"]))
 
 
 def columns(names: Iterable[str]) -> tuple[Column, ...]:

@@ -8,3 +8,6 @@ DISENTANGLEMENT = "disentanglement"
 SAMPLES = "samples"
 # Measures that fill no column, and make what a report draws.
 PICTURES = "pictures"
+
+# In which order a reader wants them.
+ORDER = (OVERVIEW, LATENT, DISENTANGLEMENT, INFORMATION, LIKELIHOOD, SAMPLES, PICTURES)
