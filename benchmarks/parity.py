@@ -42,7 +42,8 @@ MAPPING = {
     "wae-mmd": "grey images; pythae |x-x'|^2 + 10 MMD^2 (imq, 7 scales, bandwidth 1), isthmus a "
     "Gaussian of scale sqrt(1/2), so that -log p is |x-x'|^2 and a constant, scale 10; kernel and "
     "estimator are the same. Loss: |x-x'|^2 + 10 MMD^2 against as many fixed draws of N(0, I)",
-    "vq-vae": "8 positions of width 8, 64 codes, EMA .99. pythae's commitment .25 is on a mean "
+    "vq-vae": "8 positions of width 8, 64 codes, EMA .99, to which isthmus rises from less, as is "
+    "its default, and whose counts pythae starts at 0. pythae's commitment .25 is on a mean "
     "over a datum's 64 numbers, so isthmus gets .25/64 on the sum. isthmus starts from k-means and "
     "revives codes, as is its default; pythae can do neither. Loss: |x-x'|^2 + commitment",
     "vq-vae plain": "as vq-vae, isthmus without k-means and revival from the same codebook",

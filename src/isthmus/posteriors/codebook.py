@@ -13,6 +13,8 @@ from isthmus.errors import OptionError
 # Distances held in memory at once.
 MOST_DISTANCES = 2**24
 LLOYD_STEPS = 10
+# Where no moving average moves the vectors, their usage has one of this decay.
+USAGE_DECAY = 0.99
 
 
 @final
@@ -20,14 +22,18 @@ class Codebook(nn.Module):
     """K vectors; each input is replaced by the nearest.
 
     While training the vectors follow the inputs that chose them: by an exponential moving average,
-    or by gradient through the codebook loss. Where the first batch starts them by k-means, it does
+    or by gradient through the codebook loss. The average's decay at step t = 1, 2, ... is
+    min(decay, (1 + t) / (10 + t)). At a constant .99 the first vectors would weigh as much as 100
+    batches, and the few that are chosen first would keep all data; besides, the window has to be
+    short while the encoder moves fast. Where the first batch starts the vectors by k-means, it does
     so once, and a resumed run does not start again. A vector that is chosen too rarely is replaced
     by a random input of the batch.
 
     Args:
         n_codes: K.
         dim: Of a vector.
-        decay: Of the moving average per step; None moves the vectors by gradient.
+        decay: Of the moving average per step, once its ramp is over (.99: after 890 steps); None
+            moves the vectors by gradient.
         kmeans: Start from k-means on the first batch, else uniformly within 1 / K of the origin.
         revive: A vector is replaced below this share of the uniform usage 1 / K; 0 never does it.
         cosine: The vectors and the inputs have unit length.
@@ -39,6 +45,7 @@ class Codebook(nn.Module):
 
     vectors: Tensor
     usage: Tensor
+    updates: Tensor
     started: Tensor
 
     def __init__(
@@ -65,6 +72,7 @@ class Codebook(nn.Module):
         else:
             self.register_buffer("vectors", vectors)
         self.register_buffer("usage", torch.full((n_codes,), 1.0 / n_codes))
+        self.register_buffer("updates", torch.tensor(0))
         self.register_buffer("started", torch.tensor(not kmeans))
         # Known on the host, so that a step need not wait for the device to say it.
         self._known_started = not kmeans
@@ -96,13 +104,13 @@ class Codebook(nn.Module):
     def _follow(self, z: Tensor, indices: Tensor) -> None:
         # Not bincount, which would wait for the device.
         share = torch.zeros_like(self.usage).index_add_(0, indices, z.new_ones(len(z))) / len(z)
-        decay = 0.99 if self.decay is None else self.decay
-        self.usage.mul_(decay).add_(share, alpha=1.0 - decay)
+        new = self._weight_of_this_step()
+        self.usage.lerp_(share, new)
         if self.decay is not None:
             # The moving average of sums over that of counts, written as a step: an idle vector
             # stays exactly where it is however small its average count becomes.
             sums = torch.zeros_like(self.vectors).index_add_(0, indices, z) / len(z)
-            pull = (1.0 - decay) * (sums - share.unsqueeze(1) * self.vectors)
+            pull = new * (sums - share.unsqueeze(1) * self.vectors)
             tiny = torch.finfo(z.dtype).tiny
             self.vectors.add_(pull / self.usage.clamp(min=tiny).unsqueeze(1))
         if self.revive:
@@ -113,6 +121,15 @@ class Codebook(nn.Module):
             # A new vector has as long to prove itself as one had at the start.
             self.usage.masked_fill_(dead, uniform)
         self.vectors.copy_(self._sized(self.vectors))
+
+    def _weight_of_this_step(self) -> Tensor:
+        """One minus the decay, () in the dtype of the usage."""
+        self.updates.add_(1)
+        if self.decay is None:
+            return self.usage.new_full((), 1.0 - USAGE_DECAY)
+        # On the device, so that a step need not wait for the count.
+        ramp = 9.0 / (10.0 + self.updates.to(self.usage.dtype))
+        return ramp.clamp(min=1.0 - self.decay)
 
     def _sized(self, vectors: Tensor) -> Tensor:
         return F.normalize(vectors, dim=-1) if self.cosine else vectors

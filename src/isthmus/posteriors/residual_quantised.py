@@ -40,7 +40,7 @@ class ResidualQuantised(PenalisedPosterior, DiscretePosterior):
         commitment: The weight of every stage's commitment.
         dropout: The share of data whose number of stages is drawn from 1 .. Q while training.
         ema: The codebooks follow by a moving average, else by gradient.
-        decay: Of the moving average per step.
+        decay: Of the moving average per step; less in the first steps (see `Codebook`).
         kmeans: Start every stage from k-means on the first batch.
         revive: A codeword is replaced below this share of the uniform usage; 0 never does it.
         grid: (h, w) where the features are a map: one code in each of its cells.

@@ -34,7 +34,7 @@ class VectorQuantised(PenalisedPosterior, DiscretePosterior):
         n_codes: K.
         commitment: The commitment's weight.
         ema: The codebook follows by a moving average, else by gradient.
-        decay: Of the moving average per step.
+        decay: Of the moving average per step; less in the first steps (see `Codebook`).
         kmeans: Start from k-means on the first batch.
         revive: A codeword is replaced below this share of the uniform usage; 0 never does it.
         cosine: Codewords and vectors have unit length, so that the nearest is the most similar.
