@@ -16,7 +16,7 @@ def record(p, samples=S):
     q = DiagonalNormal(torch.randn(B, Z), torch.rand(B, Z) + 0.2)
     z = q.rsample((samples,))
     px = GaussianLikelihood((D,), scale=0.7)(torch.randn(samples, B, 1, D))
-    return Evidence(torch.randn(B, D), q, p, z, px, True, lambda _: q, lambda _: px)
+    return Evidence(torch.randn(B, D), q, p, z, True, lambda _: q, lambda _: px)
 
 
 def test_log_weights_are_the_joint_over_the_posterior():

@@ -24,7 +24,6 @@ class Evidence:
         q: q(z|x), batch (B,), event Z.
         p: p(z), batch () or (B,), event Z.
         z: (S, B, *Z) draws from q; S is always there and always first.
-        px: p(x|z), batch (S, B), event D.
         has_density: Whether q has a density: a point mass or a quantised code has none.
         infer: x -> q(z|x), for an objective that looks where the batch did not.
         generate: z (S, B, *Z) -> p(x|z), likewise.
@@ -37,12 +36,16 @@ class Evidence:
     q: Distribution
     p: Distribution
     z: Tensor
-    px: Distribution
     has_density: bool
     infer: Callable[[Tensor], Distribution]
     generate: Callable[[Tensor], Distribution]
     penalties: dict[str, Tensor] = field(default_factory=dict)
     condition: Tensor | None = None
+
+    @cached_property
+    def px(self) -> Distribution:
+        """p(x|z), batch (S, B), event D; decoded once, when it is first asked for."""
+        return self.generate(self.z)
 
     @cached_property
     def distortion(self) -> Tensor:

@@ -125,6 +125,8 @@ class LatentModel(Part, nn.Module):
         samples: int = 1,
         corruption: nn.Module | None = None,
         condition: Tensor | None = None,
+        *,
+        decoded: bool = True,
     ) -> Evidence:
         """What the model says of x.
 
@@ -133,24 +135,26 @@ class LatentModel(Part, nn.Module):
             samples: S, draws of z per datum.
             corruption: What the encoder's input suffers; the target stays clean.
             condition: (B, C) what encoder, decoder and prior are given, where they take it.
+            decoded: False spares the decoder where the rate is all that is asked for.
         """
-        x = self.scaling(x) if self.scaling.active else x
+        x, posterior = self.scaling(x) if self.scaling.active else x, self.posterior
         q = self.infer(x if corruption is None else corruption(x), condition)
         z = q.rsample(torch.Size((samples,)))
-        posterior = self.posterior
         asked = posterior.penalties(q) if isinstance(posterior, PenalisedPosterior) else {}
-        return Evidence(
+        evidence = Evidence(
             x=x,
             q=q,
             p=self._prior_beside(x, condition),
             z=z,
-            px=self.generate(z, condition),
-            has_density=self.posterior.has_density,
+            has_density=posterior.has_density,
             infer=partial(self.infer, condition=condition),
             generate=partial(self.generate, condition=condition),
             penalties=asked,
             condition=condition,
         )
+        # Now, and not when an objective first looks: gradients may not flow there.
+        _ = evidence.px if decoded else None
+        return evidence
 
     def encode(
         self,

@@ -50,6 +50,6 @@ def linear() -> Callable[..., Evidence]:
         d = z.shape[-1]
         p = DiagonalNormal(torch.zeros(d), torch.ones(()), is_standard=True)
         rows = x.expand(q.batch_shape[0], -1)
-        return Evidence(rows, q, p, z, generate(z), True, lambda _: q, generate)
+        return Evidence(rows, q, p, z, True, lambda _: q, generate)
 
     return make

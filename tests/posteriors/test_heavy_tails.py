@@ -50,7 +50,7 @@ def test_rates_by_dimension_add_up_to_the_rate(posterior, prior):
     z = q.rsample((6,))
     px = DiagonalNormal(torch.zeros(6, B, 2), torch.ones(()))
     evidence = Evidence(
-        torch.zeros(B, 2), q, p, z, px, has_density=True, infer=lambda _: q, generate=lambda _: px
+        torch.zeros(B, 2), q, p, z, has_density=True, infer=lambda _: q, generate=lambda _: px
     )
     assert evidence.rate_per_dimension.shape == (B, Z)
     torch.testing.assert_close(evidence.rate_per_dimension.sum(-1), evidence.rate)

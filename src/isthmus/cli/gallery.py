@@ -72,7 +72,8 @@ def held_out_arrays(run: Run, source: Source, seed: int = 0) -> dict[str, Any]:
             "codes": principal_plane(codes.astype(np.float64)).astype(np.float32),
         }
         if model.posterior.has_density:
-            rates = model.evidence(x, condition=given).rate_per_dimension.mean(0).flatten() / LOG2
+            said = model.evidence(x, condition=given, decoded=False)
+            rates = said.rate_per_dimension.mean(0).flatten() / LOG2
             arrays["rates"] = np.sort(_array(rates))[::-1]
     if held_out.labels is not None:
         arrays["labels"] = held_out.labels.cpu().numpy()

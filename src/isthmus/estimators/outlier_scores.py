@@ -86,7 +86,7 @@ class RateScore(OutlierScore):
 
 
 def _rates(model: LatentModel, x: Tensor, _: Tensor | None) -> Tensor:
-    return by_row(x, lambda row, _: model.evidence(row, RATE_SAMPLES).rate.detach())
+    return by_row(x, lambda row, _: model.evidence(row, RATE_SAMPLES, decoded=False).rate.detach())
 
 
 @final

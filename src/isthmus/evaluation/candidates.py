@@ -185,12 +185,12 @@ class ModelInArrays:
         shift = float(self.model.scaling.log_det())
         return Density(
             log_likelihood=lambda x: self._importance(x).log_likelihood,
-            rate=self._seeded(lambda x: self._read(lambda e: e.rate, x)),
+            rate=self._seeded(lambda x: self._read(lambda e: e.rate, x, decoded=False)),
             distortion=self._seeded(
                 lambda x: self._read(lambda e: e.distortion.mean(0), x) + shift
             ),
             rate_per_dimension=self._seeded(
-                lambda x: self._read(lambda e: e.rate_per_dimension, x).mean(0)
+                lambda x: self._read(lambda e: e.rate_per_dimension, x, decoded=False).mean(0)
             ),
             importance=self._importance,
             samples=self.samples,
@@ -213,8 +213,9 @@ class ModelInArrays:
 
         return ask
 
-    def _read(self, of: Callable[[Evidence], Tensor], x: Tensor) -> Tensor:
-        return torch.cat([of(self.model.evidence(part, ELBO_SAMPLES)) for part in x.split(256)])
+    def _read(self, of: Callable[[Evidence], Tensor], x: Tensor, *, decoded: bool = True) -> Tensor:
+        said = (self.model.evidence(x, ELBO_SAMPLES, decoded=decoded) for x in x.split(256))
+        return torch.cat([of(evidence) for evidence in said])
 
 
 def tensor_for(model: LatentModel, x: Floats) -> Tensor:

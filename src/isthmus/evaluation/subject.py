@@ -21,6 +21,8 @@ from isthmus.model import LatentModel
 DENSITY_ROWS = 500
 # Data that the tests of samples look at, at most.
 SAMPLE_ROWS = 1000
+# Data that the bound on log p(x) is taken of, and those that are spoiled, at most.
+BOUND_ROWS, SPOILED_ROWS = 5000, 2000
 # Share of a datum's elements that the spoiled copy takes from another datum.
 SPOILED_SHARE = 0.25
 COLUMNAR_KINDS = frozenset({"table"})
@@ -58,13 +60,14 @@ class Question:
 
     @cached_property
     def spoiled(self) -> Floats:
-        """The held-out data with a share of each datum's elements taken from another.
+        """Held-out data, the first ones, with a share of each datum's elements taken from another.
 
         Right one by one, wrong together.
         """
         random = np.random.default_rng(self.seed)
-        others = self.test[random.permutation(len(self.test))]
-        return np.where(random.random(self.test.shape) < SPOILED_SHARE, others, self.test)
+        test = self.test[:SPOILED_ROWS]
+        others = test[random.permutation(len(test))]
+        return np.where(random.random(test.shape) < SPOILED_SHARE, others, test)
 
     @property
     def by_column(self) -> bool:
@@ -147,6 +150,16 @@ class Subject:
         """(n, *D) as many new data, as values that the data could have."""
         new = self.candidate.draw(len(self.real), self.question.seed)
         return self.question.units.settled(new)
+
+    @cached_property
+    def bound(self) -> tuple[Floats, Floats]:
+        """(N,) rate and distortion of held-out data, as many as the bound looks at.
+
+        Raises:
+            UnsupportedError: The candidate has no density.
+        """
+        x = self.question.test[:BOUND_ROWS]
+        return self.density.rate(x), self.density.distortion(x)
 
     @property
     def density(self) -> Density:

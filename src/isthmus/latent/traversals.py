@@ -71,7 +71,7 @@ def information(
     with answering(model):
         if model.posterior.has_density:
             for part, given in parts(x, condition, batch_size):
-                said = model.evidence(part, condition=given).rate_per_dimension
+                said = model.evidence(part, condition=given, decoded=False).rate_per_dimension
                 rates.append(said.double().sum(0))
     size = torch.Size(model.latent_shape).numel()
     if rates and rates[0].numel() == size:

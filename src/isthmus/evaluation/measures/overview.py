@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 
 import numpy as np
 
@@ -88,7 +87,7 @@ def likelihood(subject: Subject) -> Answers:
     density, question = subject.density, subject.question
     cells = question.units.log_cells
     nll = cells - subject.likely.log_likelihood
-    rate, distortion = density.rate(question.test), density.distortion(question.test) + cells
+    rate, distortion = subject.bound[0], subject.bound[1] + cells
     answers = Answers(
         values={
             "nll": mean_and_error(nll),
@@ -185,14 +184,14 @@ def probe(subject: Subject) -> Answers:
 )
 def outliers(subject: Subject) -> Answers:
     """How well spoiled data stand out: by the bound on log p(x), or by the reconstruction error."""
-    score: Callable[[Floats], Floats] = subject.error
-    if subject.candidate.density is not None:
+    spoiled_data = subject.question.spoiled
+    count = len(spoiled_data)
+    if subject.candidate.density is None:
+        normal, spoiled = (subject.error(x) for x in (subject.question.test[:count], spoiled_data))
+    else:
         density = subject.density
-
-        def score(x: Floats) -> Floats:
-            return density.rate(x) + density.distortion(x)
-
-    normal, spoiled = score(subject.question.test), score(subject.question.spoiled)
+        normal = np.add(*subject.bound)[:count]
+        spoiled = density.rate(spoiled_data) + density.distortion(spoiled_data)
     truth = np.repeat([False, True], [len(normal), len(spoiled)])
     found = auc(np.concatenate([normal, spoiled]), truth)
     # Hanley & McNeil's error of an area under the curve.
