@@ -52,3 +52,5 @@ def test_there_is_nothing_to_say_of_one_kind_alone():
 def test_only_figures_of_codes_with_a_direction_count():
     assert {"probe", "udr"} <= set(keys())
     assert not {"r2", "nll", "seconds", "active"} & set(keys())
+    # A Gaussian fitted to plain codes is nearer to them than a prior is to a posterior's.
+    assert not {"prior_mmd", "prior_auc"} & set(keys())

@@ -14,6 +14,9 @@ ON_CODES = "the latent space, plain or variational"
 TABLES = (LATENT, DISENTANGLEMENT)
 # What the main table says of the codes themselves.
 READ_OFF = ("probe",)
+# A plain code has no prior of its own and is held against a Gaussian that was fitted to it: what it
+# gains by that is not the code's.
+OF_THE_PRIOR = ("prior_mmd", "prior_auc")
 
 
 def latent_space(main: Sequence[Judged]) -> Finding | None:
@@ -47,7 +50,7 @@ def latent_space(main: Sequence[Judged]) -> Finding | None:
 def keys() -> list[str]:
     """The figures that are about codes alone and of which more or less is better."""
     of_codes = [c for e in MEASURES if e.about["table"] in TABLES for c in e.about["columns"]]
-    return [*READ_OFF, *(c.key for c in of_codes if c.better)]
+    return [*READ_OFF, *(c.key for c in of_codes if c.better and c.key not in OF_THE_PRIOR)]
 
 
 def _named(models: Sequence[Judged], name: str) -> Judged:
