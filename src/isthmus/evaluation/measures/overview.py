@@ -181,6 +181,7 @@ def probe(subject: Subject) -> Answers:
         "How well the score tells held-out data from the same data spoiled; 1 is always.",
     ),
     table=OVERVIEW,
+    cost=SECONDS,
 )
 def outliers(subject: Subject) -> Answers:
     """How well spoiled data stand out: by the bound on log p(x), or by the reconstruction error."""
