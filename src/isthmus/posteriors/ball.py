@@ -8,10 +8,9 @@ from typing import final
 from torch import Tensor, nn
 
 from isthmus.distributions.wrapped_normal import WrappedNormal, ball, exp_map, within_ball
-from isthmus.errors import OptionError
 from isthmus.maths import double_precision
 from isthmus.posteriors.base import POSTERIORS, Posterior
-from isthmus.posteriors.heads import location_scale
+from isthmus.posteriors.heads import location_scale, one_axis
 
 
 @final
@@ -39,11 +38,7 @@ class BallPosterior(Posterior):
     def __init__(self, features: int, latent_shape: Sequence[int], curvature: float = 1.0) -> None:
         super().__init__()
         self.latent_shape = tuple(latent_shape)
-        if len(self.latent_shape) != 1:
-            raise OptionError(
-                "The posterior 'wrapped-normal' takes a code of one axis, not the shape "
-                f"{self.latent_shape}: use the posterior 'diagonal'."
-            )
+        one_axis("wrapped-normal", "a code", latent_shape, "'diagonal'")
         self.space = ball(curvature)
         self.curvature = curvature
         self.head = nn.Linear(features, 2 * self.latent_shape[0])

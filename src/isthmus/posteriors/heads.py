@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
+from isthmus.errors import OptionError
 from isthmus.maths import full_precision
 
 # exp(.5 * 20) and exp(.5 * -30): wide enough for any code, narrow enough for float32.
@@ -27,6 +28,26 @@ def linear_head(
     if grid:
         return nn.Conv2d(features, per * latent_shape[0], 1)
     return nn.Linear(features, per * math.prod(latent_shape))
+
+
+def one_axis(posterior: str, part: str, shape: Sequence[int], instead: str) -> int:
+    """The width of a code, or of its continuous part, that has one axis.
+
+    Args:
+        posterior: Its name.
+        part: "a code", or "a continuous part".
+        shape: Z as it was asked for.
+        instead: The posteriors that take any shape, in words.
+
+    Raises:
+        OptionError: It has another number of axes.
+    """
+    if len(shape) != 1:
+        raise OptionError(
+            f"The posterior {posterior!r} takes {part} of one axis, not the shape {tuple(shape)}: "
+            f"use the posterior {instead}."
+        )
+    return shape[0]
 
 
 def location_scale(parameters: Tensor, shape: Sequence[int]) -> tuple[Tensor, Tensor]:

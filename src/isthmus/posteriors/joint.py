@@ -9,10 +9,10 @@ from torch import Tensor
 from torch.distributions import Distribution
 
 from isthmus.distributions import ContinuousOneHot
-from isthmus.errors import OptionError
 from isthmus.posteriors.base import POSTERIORS, ClassifyingPosterior
 from isthmus.posteriors.categorical import CategoricalPosterior
 from isthmus.posteriors.diagonal import DiagonalGaussian
+from isthmus.posteriors.heads import one_axis
 from isthmus.schedules import Schedule
 
 
@@ -53,11 +53,7 @@ class JointPosterior(ClassifyingPosterior):
         temperature: Schedule | None = None,
     ) -> None:
         super().__init__()
-        if len(latent_shape) != 1:
-            raise OptionError(
-                "The posterior 'joint' takes a continuous part of one axis, not the shape "
-                f"{tuple(latent_shape)}: use the posterior 'diagonal' or 'categorical'."
-            )
+        one_axis("joint", "a continuous part", latent_shape, "'diagonal' or 'categorical'")
         self.continuous = DiagonalGaussian(features, latent_shape)
         self.discrete = CategoricalPosterior(features, (n_choices,), n_categories, temperature)
         self.latent_shape = (latent_shape[0] + n_choices * n_categories,)

@@ -14,7 +14,7 @@ from isthmus.errors import OptionError
 from isthmus.maths import full_precision
 from isthmus.networks.conditioned import check_condition
 from isthmus.posteriors.base import POSTERIORS, ClassifyingPosterior, ToldPosterior
-from isthmus.posteriors.heads import location_scale
+from isthmus.posteriors.heads import location_scale, one_axis
 
 
 @final
@@ -51,11 +51,7 @@ class LabelledGaussian(ToldPosterior, ClassifyingPosterior):
         condition_dim: int = 0,
     ) -> None:
         super().__init__()
-        if len(latent_shape) != 1:
-            raise OptionError(
-                "The posterior 'labelled' takes a continuous part of one axis, not the shape "
-                f"{tuple(latent_shape)}: use the posterior 'diagonal' or 'categorical'."
-            )
+        one_axis("labelled", "a continuous part", latent_shape, "'diagonal' or 'categorical'")
         self.n_classes = n_categories or condition_dim or 10
         if condition_dim not in (0, self.n_classes) or self.n_classes < 2:
             raise OptionError(
