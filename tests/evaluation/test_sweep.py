@@ -10,7 +10,8 @@ import torch
 from isthmus.data import load
 from isthmus.errors import OptionError, RunError
 from isthmus.evaluation import rate_distortion
-from isthmus.evaluation.results import Comparison
+from isthmus.evaluation.results import Comparison, ModelResult
+from isthmus.evaluation.sweep import say_curve
 from isthmus.fitting import Run
 from isthmus.report import render
 
@@ -105,3 +106,17 @@ def test_finished_runs_are_not_trained_again_and_betas_are_added(swept, x):
 def test_what_is_no_curve_is_refused(x, betas, recipe, said):
     with pytest.raises(OptionError, match=said):
         rate_distortion(x, betas, recipe=recipe)
+
+
+def points(*rates):
+    return [
+        ModelResult("beta-vae", f"beta {i}", "learned", 2, metrics={"rate": r, "distortion": 9 - r})
+        for i, r in enumerate(rates, start=1)
+    ]
+
+
+def test_codes_that_carry_nothing_are_called_so():
+    winner, text = say_curve(points(0.001, 0.0))
+    assert winner == ""
+    assert "no code carries" in text
+    assert say_curve(points(4.0, 0.0))[0] == "beta 1"

@@ -10,7 +10,7 @@ from sklearn.neighbors import KNeighborsClassifier
 
 from isthmus.data.spec import DataSpec
 from isthmus.evaluation.results import Comparison, ModelResult
-from isthmus.report.columns import column_r2, parity
+from isthmus.report.columns import column_r2, parity, say_parity
 from isthmus.report.examples import affordable, image_reconstructions, image_samples
 from isthmus.report.figure import Subject
 from isthmus.report.latent import (
@@ -183,3 +183,10 @@ def test_counts_show_their_largest_columns(counts: Comparison) -> None:
     assert figure is not None
     assert "12 of 40 columns that hold the most counts" in figure.read
     assert "log(1 + count)" in figure.shows
+
+
+def test_models_that_are_equally_far_off_have_no_nearest():
+    assert say_parity({"a": 1.041, "b": 1.042}, "units") == (
+        "All are off by 1.04 units (root mean square)."
+    )
+    assert "a comes nearest" in say_parity({"a": 1.0, "b": 2.0}, "units")

@@ -29,6 +29,8 @@ from isthmus.store import write_bytes, write_json
 BETAS = (0.1, 0.3, 1.0, 3.0, 10.0)
 RUNS = "runs"
 CURVE = "rd"
+# A code of fewer bits says nothing of a datum.
+NOTHING = 0.05
 # Figures that are a point's, in the order of its row.
 FIGURES = ("rate", "distortion", "nll", "r2", "active")
 
@@ -138,8 +140,16 @@ def write_curve(comparison: Comparison, betas: Sequence[float], folder: Path) ->
 
 
 def say_curve(results: Sequence[ModelResult]) -> tuple[str, str]:
-    """The label with the lowest sum, and the curve in a sentence or two."""
+    """The label with the lowest sum, and the curve in a sentence or two; no label where no bit was
+    bought.
+    """
     first, last = results[0], results[-1]
+    if all(r.metrics["rate"] < NOTHING for r in results):
+        return "", (
+            f"From {first.label} to {last.label} no code carries {NOTHING} bits: either training "
+            "was too short, or every beta is too large for these data. Train for more epochs, or "
+            "take smaller betas."
+        )
     sums = {r.label: r.metrics["rate"] + r.metrics["distortion"] for r in results}
     best = min(sums, key=lambda label: sums[label])
     return best, (

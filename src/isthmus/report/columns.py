@@ -132,6 +132,8 @@ def say_parity(near: dict[str, float], unit: str) -> str:
     said = (
         f"{best} comes nearest: values are off by {fixed(near[best], 2)} {unit} (root mean square)"
     )
+    if fixed(near[best], 2) == fixed(near[worst], 2):
+        return f"All are off by {fixed(near[best], 2)} {unit} (root mean square)."
     return f"{said}; {worst} is furthest off, by {fixed(near[worst], 2)}."
 
 
