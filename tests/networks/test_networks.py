@@ -57,7 +57,7 @@ def test_log_encoder_reads_logarithms():
 @pytest.mark.parametrize("name", [entry.name for entry in BACKBONES])
 def test_backbones_fit_images(name):
     latent = (3, 5, 5) if BACKBONES[name].about.get("map") else (3,)
-    image = Sizes(DataSpec("image", (1, 20, 20), "unit", 10), latent, (1, 1, 20, 20), None, "relu")
+    image = Sizes(DataSpec("image", (1, 20, 20), "unit", 10), latent, (1, 1, 20, 20), None, "silu")
     encoder, decoder = BACKBONES[name].factory(image)
     assert encoder(torch.randn(2, 1, 20, 20)).shape == (2, encoder.features, *encoder.grid)
     assert encoder.grid == latent[1:]

@@ -7,6 +7,7 @@ from isthmus.networks.conditioned import ConditionedDecoder, ConditionedEncoder,
 from isthmus.networks.conv import ConvDecoder, ConvEncoder
 from isthmus.networks.dictionary import CentredEncoder, Dictionary
 from isthmus.networks.inputs import LogEncoder
+from isthmus.networks.kl import KLDecoder, KLEncoder
 from isthmus.networks.leading import LeadingDecoder
 from isthmus.networks.maps import MapDecoder, MapEncoder, map_size
 from isthmus.networks.masked import MaskedEncoder
@@ -27,6 +28,8 @@ __all__ = [
     "Decoder",
     "Dictionary",
     "Encoder",
+    "KLDecoder",
+    "KLEncoder",
     "LabelledDecoder",
     "LeadingDecoder",
     "LogEncoder",

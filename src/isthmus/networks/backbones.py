@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import final
+from typing import Any, final
 
 from isthmus.data.spec import DataSpec
 from isthmus.errors import OptionError
 from isthmus.networks.base import Decoder, Encoder
 from isthmus.networks.conv import ConvDecoder, ConvEncoder
+from isthmus.networks.kl import KLDecoder, KLEncoder
 from isthmus.networks.maps import MapDecoder, MapEncoder
 from isthmus.networks.mlp import MLPDecoder, MLPEncoder, ResidualDecoder, ResidualEncoder
 from isthmus.registry import Registry
@@ -18,6 +20,8 @@ BACKBONES = Registry("network")
 
 # From this height and width on, an image is worth convolving.
 LARGE_IMAGE = 16
+# From this width on, the published networks are normalised in 32 groups.
+PUBLISHED_WIDTH = 128
 
 
 @final
@@ -105,6 +109,66 @@ def feature_map(sizes: Sizes) -> tuple[Encoder, Decoder]:
         MapEncoder(sizes.spec.shape, channels, factor, activation=activation),
         MapDecoder(sizes.latent_shape, sizes.output_shape, channels, factor, activation=activation),
     )
+
+
+@BACKBONES.register("kl", map=True)
+def kl(
+    sizes: Sizes,
+    channels: Sequence[int] | None = None,
+    layers: int = 1,
+    groups: int | None = None,
+    attention: bool = True,
+    post_quant: bool = True,
+    checkpointing: bool = False,
+) -> tuple[Encoder, Decoder]:
+    """The autoencoder of latent diffusion: residual blocks, one attention, a smaller map and back.
+
+    Args:
+        sizes: What it is built for.
+        channels: Widths of the stages, log2(downsample) + 1 of them; the last serves for all
+            further ones. None takes the common widths.
+        layers: Residual blocks in a stage.
+        groups: Of the normalisation; None takes 32 for published widths and up to 8 for less.
+        attention: Whether the smallest map is attended to.
+        post_quant: Whether a 1 × 1 convolution reads the latents first.
+        checkpointing: Whether training computes blocks twice in place of keeping what is in them.
+
+    Raises:
+        OptionError: The stages do not make the map, or another activation was asked for.
+    """
+    if sizes.activation != "silu":
+        raise OptionError(
+            f"network 'kl' has the activation 'silu' throughout, not {sizes.activation!r}: leave "
+            "it out, or use network='map'."
+        )
+    widths = tuple(channels or sizes.hidden or (32, 64))
+    stages = sizes.downsample.bit_length()
+    if len(widths) > stages:
+        raise OptionError(
+            f"network 'kl' with {len(widths)} stages makes a map {2 ** (len(widths) - 1)} times "
+            f"smaller, not {sizes.downsample} times: give {stages} widths, or another downsample."
+        )
+    widths += widths[-1:] * (stages - len(widths))
+    groups = (
+        math.gcd(32 if min(widths) >= PUBLISHED_WIDTH else 8, *widths) if groups is None else groups
+    )
+    inner: dict[str, Any] = {
+        "channels": widths,
+        "layers": layers,
+        "groups": groups,
+        "attention": attention,
+    }
+    encoder = KLEncoder(
+        sizes.spec.shape, sizes.latent_shape[0], **inner, checkpointing=checkpointing
+    )
+    decoder = KLDecoder(
+        sizes.latent_shape,
+        sizes.output_shape,
+        **inner,
+        post_quant=post_quant,
+        checkpointing=checkpointing,
+    )
+    return encoder, decoder
 
 
 def need_image(network: str, sizes: Sizes) -> None:

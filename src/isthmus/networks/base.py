@@ -54,3 +54,9 @@ class Decoder(Part, nn.Module, ABC):
     @abstractmethod
     def forward(self, z: Tensor) -> Tensor:
         """(N, *Z) -> (N, *P), where P is what the likelihood asks for."""
+
+    def last_layer(self) -> nn.Parameter:
+        """The weight that makes the output: the last of two axes or more to be registered, as a
+        decoder registers its layers in the order in which they run.
+        """
+        return next(p for p in reversed(list(self.parameters())) if p.dim() > 1)

@@ -13,8 +13,8 @@ from isthmus.networks.base import ACTIVATIONS, DECODERS, ENCODERS, Decoder, Enco
 from isthmus.networks.conv import ConvBlock, Enlarge, groups
 
 
-def map_size(size: Sequence[int], downsample: int) -> tuple[int, int]:
-    """Height and width of the feature map of an image: each divided by `downsample`, rounded up.
+def map_size(size: Sequence[int], downsample: int) -> tuple[int, ...]:
+    """The size of the feature map of an image: each side divided by `downsample`, rounded up.
 
     Raises:
         OptionError: `downsample` is no power of two from 2 on.
@@ -26,7 +26,7 @@ def map_size(size: Sequence[int], downsample: int) -> tuple[int, int]:
         raise OptionError(
             f"A feature map is 2, 4, 8, ... times smaller than the image, not {downsample} times."
         )
-    return math.ceil(size[0] / downsample), math.ceil(size[1] / downsample)
+    return tuple(math.ceil(side / downsample) for side in size)
 
 
 def _stages(

@@ -36,6 +36,7 @@ from isthmus.posteriors.semi_amortised import SemiAmortised, refined
 from isthmus.posteriors.sparse import SparsePosterior
 from isthmus.posteriors.sparse_largest import BatchTopK, TopK
 from isthmus.posteriors.sparse_priced import Gated, JumpReLU, PricedBySize
+from isthmus.posteriors.spatial import SpatialGaussian
 from isthmus.posteriors.sphere import SpherePosterior
 from isthmus.posteriors.vector_quantised import VectorQuantised
 
@@ -72,6 +73,7 @@ __all__ = [
     "RiemannianHamiltonian",
     "SemiAmortised",
     "SparsePosterior",
+    "SpatialGaussian",
     "SpherePosterior",
     "SplineFlow",
     "StudentPosterior",
