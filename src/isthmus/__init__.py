@@ -13,6 +13,7 @@ from isthmus.registry import RECIPES
 from isthmus.version import __version__
 
 if TYPE_CHECKING:
+    from isthmus.autoencoder_kl import AutoencoderKL as AutoencoderKL
     from isthmus.classification import class_probabilities as class_probabilities
     from isthmus.data import DataSpec as DataSpec
     from isthmus.data import Scaling as Scaling
@@ -79,6 +80,7 @@ _HOME = {
     "AE": "isthmus.estimators",
     "Aggregate": "isthmus.latent",
     "Autoencoder": "isthmus.estimators",
+    "AutoencoderKL": "isthmus.autoencoder_kl",
     "BernoulliLikelihood": "isthmus.likelihoods",
     "BetaVAE": "isthmus.estimators",
     "CategoricalLikelihood": "isthmus.likelihoods",

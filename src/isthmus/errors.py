@@ -7,6 +7,7 @@
     │   ├── UnknownNameError          a name that no registry holds
     │   ├── UnsupportedError          this model cannot answer that question
     │   ├── RunError                  a run folder is cut, foreign or of another version
+    │   ├── CheckpointError           published weights are cut, foreign or hard to reach
     │   └── MissingDependencyError    an optional package is not installed
     └── TrainingError                 training went wrong: NaN or infinity
 
@@ -46,6 +47,10 @@ class UnsupportedError(UsageError, TypeError):
 
 class RunError(UsageError):
     """A run folder that cannot be read."""
+
+
+class CheckpointError(UsageError):
+    """Published weights, or their config, that cannot be found or read."""
 
 
 class MissingDependencyError(UsageError, ImportError):

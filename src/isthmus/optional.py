@@ -12,6 +12,7 @@ EXTRAS = {
     "tensorboard": "tensorboard",
     "pandas": "pandas",
     "polars": "polars",
+    "huggingface_hub": "hub",
 }
 
 

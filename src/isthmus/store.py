@@ -21,6 +21,8 @@ from isthmus.errors import IsthmusError, RunError
 from isthmus.model import LatentModel
 from isthmus.registry import build, describe
 from isthmus.version import __version__
+from isthmus.writing import write_bytes as write_bytes
+from isthmus.writing import write_json as write_json
 
 FORMAT = 1
 CONFIG = "config.json"
@@ -168,21 +170,3 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
 def write_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
     """Write a safetensors file atomically."""
     write_bytes(path, save_tensors({k: v.detach().cpu().contiguous() for k, v in tensors.items()}))
-
-
-def write_json(path: Path, values: Any) -> None:
-    """Write JSON atomically, indented for people."""
-    write_bytes(path, (json.dumps(values, indent=2) + "\n").encode())
-
-
-def write_bytes(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all: a killed process leaves the old one or the new one."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
