@@ -12,12 +12,13 @@ from torch import nn
 @contextmanager
 def answering(module: nn.Module) -> Iterator[None]:
     """Evaluation mode without gradients; training goes on afterwards as it was."""
-    training = module.training
+    # Some of its parts may rest in evaluation mode while the others are trained.
+    training = [part for part in module.modules() if part.training] if module.training else []
     if training:
         module.eval()
     try:
         with torch.no_grad():
             yield
     finally:
-        if training:
-            module.train()
+        for part in training:
+            part.training = True

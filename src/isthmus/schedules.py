@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import cast, final
 
 import torch
@@ -42,6 +43,33 @@ class Paced(nn.Module):
         if not self.training:
             return schedule.final_value
         return cast(Tensor | float, schedule(self.get_buffer("progress")))
+
+
+class Staged(Paced, ABC):
+    """A paced module of which a part begins later.
+
+    The loop tells it on the host, so that what has not begun costs nothing and no step waits for
+    the device.
+    """
+
+    @abstractmethod
+    def reach(self, progress: float, step: int) -> None:
+        """Hear how far training is: the share of it that is over, and the steps taken."""
+
+
+def pacemaker(root: nn.Module) -> Callable[[float, int], None]:
+    """What tells all paced modules of `root` how far training is: its share and its steps."""
+    paced = [module for module in root.modules() if isinstance(module, Paced)]
+    buffers = [module.get_buffer("progress") for module in paced]
+    staged = [module for module in paced if isinstance(module, Staged)]
+
+    def tell(progress: float, step: int) -> None:
+        for buffer in buffers:
+            buffer.fill_(progress)
+        for module in staged:
+            module.reach(progress, step)
+
+    return tell
 
 
 @final

@@ -123,6 +123,19 @@ def test_it_is_a_part_with_tensors() -> None:
         Scaling((4,), "colum")
 
 
+def test_symmetric_is_fixed_whatever_the_data_are() -> None:
+    scale = Scaling((1, 2, 2), "symmetric").double()
+    x = torch.rand(5, 1, 2, 2, dtype=torch.float64)
+    assert scale.active
+    assert not scale.bounded
+    assert scale.fit(Resident(x.float() * 0.1, DataSpec("image", (1, 2, 2), "unit", 5))) == []
+    torch.testing.assert_close(scale(x), 2 * x - 1)
+    torch.testing.assert_close(scale.inverse(scale(x)), x)
+    assert scale(torch.tensor([0.0, 1.0, 1.5])).tolist() == [-1.0, 1.0, 2.0]
+    assert scale.log_det().item() == pytest.approx(4 * math.log(0.5))
+    assert build(describe(scale))(x).equal(scale(x))
+
+
 def test_a_range_squeezes_into_the_unit_interval_and_clips_beyond_it() -> None:
     x = torch.tensor([[0.0, -5.0, 7.0], [10.0, 5.0, 7.0], [5.0, 0.0, 7.0]])
     source = Resident(x, DataSpec("table", (3,), "real", 3))

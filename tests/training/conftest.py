@@ -63,13 +63,15 @@ def _server() -> Any:
 
 @pytest.fixture
 def start(_server: Any) -> Iterator[Callable[..., Any]]:
-    """Start `apart.py` on a job; what still runs at the end of the test is killed."""
+    """Start `apart.py`, or another `script`, on a job; what still runs at the end of the test is
+    killed.
+    """
     begun = []
 
-    def begin(**job: Any) -> Any:
+    def begin(script: str = "apart.py", **job: Any) -> Any:
         process = _server.Process(
             target=runpy.run_path,
-            args=(str(HERE / "apart.py"),),
+            args=(str(HERE / script),),
             kwargs={"init_globals": {"job": job}},
         )
         process.start()
@@ -101,7 +103,7 @@ def start_two(start: Callable[..., Any]) -> Callable[..., list[Any]]:
             for rank in range(2)
         ]
         for process in ranks:
-            process.join(60)
+            process.join(120)
         return ranks
 
     return begin

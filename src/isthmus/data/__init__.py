@@ -1,10 +1,12 @@
 """Data: sources of batches, and everything that makes one."""
 
 from isthmus.data.corruption import CORRUPTIONS
+from isthmus.data.crops import Cropped, place
 from isthmus.data.load import load
 from isthmus.data.named import DATASETS
+from isthmus.data.pictures import Pictures
 from isthmus.data.reading import Reading
-from isthmus.data.resident import Resident, place
+from isthmus.data.resident import Resident
 from isthmus.data.scaling import SCALINGS, Moments, Scaling, moments
 from isthmus.data.source import Batch, DataDriven, Source
 from isthmus.data.sparse import Sparse
@@ -20,9 +22,11 @@ __all__ = [
     "SCALINGS",
     "Batch",
     "Column",
+    "Cropped",
     "DataDriven",
     "DataSpec",
     "Moments",
+    "Pictures",
     "Reader",
     "Reading",
     "Resident",

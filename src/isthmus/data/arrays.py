@@ -11,8 +11,9 @@ from torch import Tensor
 
 from isthmus.data.checks import check_finite, check_present, check_rows, check_support
 from isthmus.data.condition import attach
+from isthmus.data.crops import as_size
 from isthmus.data.form import form_of
-from isthmus.data.images import as_size, resize
+from isthmus.data.images import resize
 from isthmus.data.labels import encode_labels
 from isthmus.data.readers import NpyReader, to_tensor
 from isthmus.data.request import Request
@@ -245,7 +246,7 @@ def resident_images(
     request.allow("images", ["image_size"])
     x = to_tensor(_small_integers(array, "image"), image=True)
     gaps = check_present(x, request.missing, where)
-    x = resize(x, as_size(request.image_size) or (x.shape[2], x.shape[3]))
+    x = resize(x, as_size(request.image_size, "image_size") or (x.shape[2], x.shape[3]))
     form = form_of(torch.nan_to_num(x) if gaps else x, "image", request.support)
     x = stored(x, form.unit)
     check_support(torch.nan_to_num(x) if gaps else x, form.support, where)

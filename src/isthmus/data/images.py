@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import Any, final
+from typing import final
 
 import numpy as np
 import torch
@@ -13,17 +13,19 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from isthmus.data.checks import check_rows
+from isthmus.data.crops import as_size, window_of
+from isthmus.data.decoding import GREY_MODES, decode, survey
 from isthmus.data.labels import encode_labels
+from isthmus.data.pictures import Files, Pictures
 from isthmus.data.request import Request
 from isthmus.data.resident import Resident, stored
 from isthmus.data.source import Source
 from isthmus.data.spec import DataSpec
 from isthmus.data.streamed import PIECE_BYTES, Reader, Rows, Streamed
-from isthmus.errors import DataError, OptionError
+from isthmus.errors import DataError
 
 SUFFIXES = (".png", ".jpg", ".jpeg")
 CHANNELS = (1, 3, 4)
-_GREY_MODES = ("1", "L", "LA", "I", "I;16", "I;16B", "I;16L")
 
 
 def first_channel(x: np.ndarray) -> np.ndarray:
@@ -50,22 +52,6 @@ def resize(x: Tensor, size: tuple[int, int]) -> Tensor:
         return x
     values = F.interpolate(x.float(), size=size, mode="bilinear", antialias=True)
     return values.round_().clamp_(0, 255).to(torch.uint8) if x.dtype == torch.uint8 else values
-
-
-def as_size(size: int | tuple[int, int] | None) -> tuple[int, int] | None:
-    """The option `image_size` as (height, width).
-
-    Raises:
-        OptionError: It is neither one number nor two, or below 1.
-    """
-    if size is None:
-        return None
-    pair = (size, size) if isinstance(size, int) else tuple(size)
-    if len(pair) != 2 or min(pair) < 1:
-        raise OptionError(
-            f"image_size={size!r}: expected one number or (height, width), at least 1."
-        )
-    return int(pair[0]), int(pair[1])
 
 
 @final
@@ -101,64 +87,34 @@ class ImageReader(Reader):
         """The one piece of a block."""
         first = block * self.piece
         files = self._files[first : first + self.rows[block]]
-        x = torch.cat([resize(decode(file, self._mode), self._size) for file in files])
+        x = torch.stack([_resized(self._size, decode(file, self._mode)) for file in files])
         yield Rows(x, None if self._labels is None else self._labels[first : first + len(files)])
 
 
-def decode(path: Path, mode: str) -> Tensor:
-    """One picture as (1, C, H, W) bytes in Pillow's mode "L" or "RGB".
-
-    Raises:
-        DataError: The file is no picture, or is cut.
-    """
-    with _opened(path) as image:
-        if image.mode.startswith("I"):
-            # Pillow would clip 16 bits to 8 rather than scale them.
-            deep = np.clip(np.asarray(image, np.int64) // 256, 0, 255).astype(np.uint8)
-            pixels = deep if mode == "L" else np.stack([deep] * 3, axis=-1)
-        else:
-            pixels = np.array(image.convert(mode))
-    return torch.from_numpy(first_channel(pixels[None]).copy())
-
-
-@contextmanager
-def _opened(path: Path) -> Iterator[Any]:
-    """A picture; whatever goes wrong while it is open is a `DataError` that names the file."""
-    from PIL import Image, UnidentifiedImageError
-
-    try:
-        with Image.open(path) as image:
-            yield image
-    except UnidentifiedImageError as error:
-        raise DataError(
-            f"{path} is not a picture, whatever its name says; replace it or take it out."
-        ) from error
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise DataError(
-            f"{path} cannot be decoded ({error}); replace it or take it out."
-        ) from error
-
-
-def _survey(files: list[Path]) -> list[tuple[str, tuple[int, int]]]:
-    """Mode and (H, W) of every file, from its header."""
-    found = []
-    for path in files:
-        with _opened(path) as image:
-            found.append((image.mode, (image.height, image.width)))
-    return found
+def _resized(size: tuple[int, int], x: Tensor) -> Tensor:
+    return resize(x[None], size)[0]
 
 
 def _common_size(
-    files: list[Path], sizes: list[tuple[int, int]], asked: tuple[int, int] | None
-) -> tuple[int, int]:
+    files: list[Path], sizes: list[tuple[int, int]], request: Request
+) -> tuple[int, int] | None:
+    """The (H, W) of all images; None where they differ and are to be cropped.
+
+    Raises:
+        DataError: They differ and are not to be cropped.
+    """
+    asked = as_size(request.image_size, "image_size")
     if asked is not None:
         return asked
+    if request.crop is not None and len(set(sizes)) > 1:
+        return None
     for path, size in zip(files, sizes, strict=True):
         if size != sizes[0]:
             raise DataError(
                 f"The images have different sizes: {files[0]} is {sizes[0][1]} x {sizes[0][0]} "
                 f"and {path} is "
-                f"{size[1]} x {size[0]} (width x height); set image_size to resize them all."
+                f"{size[1]} x {size[0]} (width x height); set image_size to resize them all, or "
+                "crop to train on crops of them."
             )
     return sizes[0]
 
@@ -178,11 +134,53 @@ def load_folder(folder: Path, request: Request) -> Source:
 
     Args:
         folder: With png, jpg or jpeg files, in subfolders or not.
-        request: `image_size`, `grey`, `labels` and `max_bytes` count.
+        request: `image_size`, `crop`, `flip`, `grey`, `labels` and `max_bytes` count; images of one
+            size that fit in memory are not cropped here.
 
     Raises:
-        DataError: There are none, one is not what its name says, or their sizes differ.
+        DataError: There are none, one is not what its name says, one is smaller than the crop, or
+            their sizes differ and there is none.
     """
+    files, others = picture_files(folder)
+    check_rows(len(files), str(folder), request.min_rows)
+    headers = survey(files)
+    sizes = [size for _, size in headers]
+    size = _common_size(files, sizes, request)
+    shown = np.array(sizes if size is None else [size] * len(files))
+    n_grey = sum(mode in GREY_MODES for mode, _ in headers)
+    grey = n_grey == len(files) if request.grey is None else request.grey
+    names = request.labels if request.labels is not None else _class_folders(folder, files)
+    labels, classes = (None, ()) if names is None else encode_labels(names, len(files), str(folder))
+    notes = _notes(
+        resized=sum(was != tuple(now) for was, now in zip(sizes, shown.tolist(), strict=True)),
+        size=size or sizes[0],
+        colours=0 if request.grey is not None or grey else n_grey,
+        transparent=sum(mode in ("RGBA", "LA", "PA") for mode, _ in headers),
+        others=others,
+    )
+    spec = DataSpec(
+        kind="image",
+        shape=(1 if grey else 3, *(size or sizes[0])),
+        support=request.support or "unit",
+        length=len(files),
+        name=request.name or folder.resolve().name,
+        classes=classes,
+        unit=255.0,
+    )
+    large = spec.shape[0] * int(shown.prod(1).sum()) > request.max_bytes
+    window = window_of(request, spec.shape)
+    if window is not None and (size is None or large):
+        prepare = None if size is None else partial(_resized, size)
+        return Pictures(Files(files, shown, labels), window, spec, notes, prepare)
+    reader = ImageReader(files, spec.shape[0], size or sizes[0], labels, str(folder))
+    if large:
+        return Streamed(reader, spec, notes=notes)
+    x = torch.cat([rows.x for block in range(len(reader.rows)) for rows in reader.read(block, 0)])
+    return Resident(stored(x, 255.0), spec, labels=labels, notes=notes)
+
+
+def picture_files(folder: Path) -> tuple[list[Path], int]:
+    """The pictures below a folder, and how many other files there are."""
     visible = sorted(
         p
         for p in folder.rglob("*")
@@ -193,36 +191,7 @@ def load_folder(folder: Path, request: Request) -> Source:
         raise DataError(
             f"{folder} holds no {', '.join(SUFFIXES)} files, so it is no folder of images."
         )
-    check_rows(len(files), str(folder), request.min_rows)
-    survey = _survey(files)
-    sizes = [size for _, size in survey]
-    size = _common_size(files, sizes, as_size(request.image_size))
-    n_grey = sum(mode in _GREY_MODES for mode, _ in survey)
-    grey = n_grey == len(files) if request.grey is None else request.grey
-    channels = 1 if grey else 3
-    names = request.labels if request.labels is not None else _class_folders(folder, files)
-    labels, classes = (None, ()) if names is None else encode_labels(names, len(files), str(folder))
-    notes = _notes(
-        resized=sum(s != size for s in sizes),
-        size=size,
-        colours=0 if request.grey is not None or grey else n_grey,
-        transparent=sum(mode in ("RGBA", "LA", "PA") for mode, _ in survey),
-        others=len(visible) - len(files),
-    )
-    spec = DataSpec(
-        kind="image",
-        shape=(channels, *size),
-        support=request.support or "unit",
-        length=len(files),
-        name=request.name or folder.resolve().name,
-        classes=classes,
-        unit=255.0,
-    )
-    reader = ImageReader(files, channels, size, labels, str(folder))
-    if spec.size * len(files) > request.max_bytes:
-        return Streamed(reader, spec, notes=notes)
-    x = torch.cat([rows.x for block in range(len(reader.rows)) for rows in reader.read(block, 0)])
-    return Resident(stored(x, 255.0), spec, labels=labels, notes=notes)
+    return files, len(visible) - len(files)
 
 
 def _notes(

@@ -18,9 +18,11 @@ from torch import Tensor
 from isthmus.data import archives  # noqa: F401
 from isthmus.data.arrays import ARRAY_OPTIONS, from_array, stream_npy
 from isthmus.data.condition import attach
+from isthmus.data.crops import cropped
 from isthmus.data.formats import load_file, suffix_of
 from isthmus.data.images import load_folder
 from isthmus.data.named import DATASETS
+from isthmus.data.pictures import Pictures
 from isthmus.data.reading import Reading
 from isthmus.data.request import Request
 from isthmus.data.source import Source
@@ -50,6 +52,8 @@ def load(
     min_rows: int = MINIMUM_ROWS,
     condition: Any = None,
     missing: bool = False,
+    crop: int | tuple[int, int] | None = None,
+    flip: bool = False,
     **options: Any,
 ) -> Source:
     """A source of data from whatever holds them.
@@ -78,6 +82,10 @@ def load(
         missing: Whether NaN stands for a missing element and is let through; a missing text in the
             condition is then a code of zeros, and a column of whole numbers with gaps is one of
             labels.
+        crop: Height and width, or one number for both, of what is shown of an image: a place that
+            is drawn anew in every epoch of training, the centre otherwise. Folders may then hold
+            images of any sizes.
+        flip: Whether training mirrors half of the images, left to right, drawn anew as well.
         options: Of a named data set, such as n= and seed= for "shapes".
 
     Returns:
@@ -102,8 +110,13 @@ def load(
         min_rows,
         condition,
         missing,
+        crop,
+        flip,
     )
-    source = attach(_source(what, request, folder, options), request)
+    found = _source(what, request, folder, options)
+    source = attach(found, request)
+    if not isinstance(found, Pictures):
+        source = cropped(source, request)
     if source is not what:
         own = options if folder is None else {**options, "folder": os.fspath(folder)}
         source.reading = _reading(what, request, own)

@@ -15,7 +15,11 @@ SUPPORTS = ("real", "unit", "binary", "count")
 # What the labels are called as a condition.
 LABEL = "label"
 _ALWAYS = frozenset(
-    {"kind", "support", "name", "max_bytes", "min_rows", "labels", "condition", "missing"}
+    {
+        *("kind", "support", "name", "max_bytes", "min_rows", "labels", "condition", "missing"),
+        # The source that comes of it says whether it holds images.
+        *("crop", "flip"),
+    }
 )
 
 
@@ -36,6 +40,8 @@ class Request:
     min_rows: int = MINIMUM_ROWS
     condition: Any = None
     missing: bool = False
+    crop: int | tuple[int, int] | None = None
+    flip: bool = False
 
     @property
     def condition_names(self) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from isthmus.data.indexed import Indexed
-from isthmus.data.source import Batch, Source
+from isthmus.data.source import Batch
 from isthmus.data.spec import DataSpec
 
 # Below this size bytes are stored as float32 (no conversion per step), above it as bytes.
@@ -94,8 +94,3 @@ def in_units(x: Tensor, unit: float) -> Tensor:
 def stored(x: Tensor, unit: float) -> Tensor:
     """Bytes as float32 in the units of the spec where they are few, else as they are."""
     return in_units(x, unit) if x.numel() * 4 <= FLOAT_BYTES else x
-
-
-def place(source: Source, device: torch.device | str) -> Source:
-    """A resident source on `device`; any other unchanged, for its batches are moved one by one."""
-    return source.to(device) if isinstance(source, Resident) else source

@@ -106,6 +106,7 @@ class _Manner(NamedTuple):
     measure: Callable[[Source], Moments] | None = None
     by_column: bool = False
     bounded: bool = False
+    fixed: tuple[float, float] | None = None
 
 
 _MANNERS = {
@@ -114,6 +115,7 @@ _MANNERS = {
     "column": _Manner(partial(moments, by_column=True), by_column=True),
     "datum-range": _Manner(partial(_range, by_column=False), bounded=True),
     "column-range": _Manner(partial(_range, by_column=True), by_column=True, bounded=True),
+    "symmetric": _Manner(fixed=(0.5, 0.5)),
 }
 
 
@@ -128,7 +130,8 @@ class Scaling(Part, nn.Module):
         shape: The event shape D.
         per: "none" (u = x), "datum" (mean and standard deviation of all elements), "column" (of
             each element), "datum-range" or "column-range" (lowest value and width of the range, so
-            that u lies in [0, 1]; what lies outside the range it was fitted to is clipped).
+            that u lies in [0, 1]; what lies outside the range it was fitted to is clipped),
+            "symmetric" ([0, 1] becomes [-1, 1], whatever the data are).
 
     Raises:
         UnknownNameError: Another word for `per`.
@@ -144,13 +147,14 @@ class Scaling(Part, nn.Module):
         self._manner = _MANNERS[per]
         self._shape = tuple(shape)
         held = self._shape if self._manner.by_column else ()
-        self.register_buffer("shift", torch.zeros(held))
-        self.register_buffer("scale", torch.ones(held))
+        shift, scale = self._manner.fixed or (0.0, 1.0)
+        self.register_buffer("shift", torch.full(held, shift))
+        self.register_buffer("scale", torch.full(held, scale))
 
     @property
     def active(self) -> bool:
         """Whether it may move data at all."""
-        return self._manner.measure is not None
+        return self._manner.measure is not None or self._manner.fixed is not None
 
     @property
     def bounded(self) -> bool:

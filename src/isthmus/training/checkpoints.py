@@ -11,12 +11,13 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as save_tensors
 from torch import Tensor, nn
-from torch.optim import Optimizer
 
 from isthmus.errors import RunError
 from isthmus.store import write_bytes
+from isthmus.training.average import Average
 from isthmus.training.devices import Processes, random_states, restore_random_states
 from isthmus.training.meter import Meter
+from isthmus.training.players import Player
 
 LAST = Path("checkpoints") / "last.safetensors"
 
@@ -68,13 +69,14 @@ class Position:
 
 @final
 class Checkpoint:
-    """`checkpoints/last.safetensors` of a run: its weights, optimisers, random states and position.
+    """`checkpoints/last.safetensors`: weights, their average, optimisers, random states, position.
 
     Args:
         folder: The run folder; None writes nothing.
         step: What is trained, with all its buffers.
-        optimizers: One for each player.
+        players: Their optimisers are kept.
         meter: The losses that have not been read yet.
+        average: Of the model's weights.
         group: The processes that train together; the leading one writes, every one reads.
     """
 
@@ -82,14 +84,16 @@ class Checkpoint:
         self,
         folder: Path | None,
         step: nn.Module,
-        optimizers: list[Optimizer],
+        players: list[Player],
         meter: Meter,
+        average: Average,
         group: Processes,
     ) -> None:
         self._folder = folder
         self._step = step
-        self._optimizers = optimizers
+        self._optimizers = [player.optimizer for player in players]
         self._meter = meter
+        self._average = average
         self._group = group
 
     def write(self, position: Position) -> None:
@@ -102,6 +106,7 @@ class Checkpoint:
                 for name, value in values.items():
                     tensors[f"optimizer.{i}.{index}.{name}"] = torch.as_tensor(value)
         tensors["meter"] = self._meter.unread()
+        tensors |= self._average.state()
         tensors |= random_states(self._group)
         if not self._group.leads:
             return
@@ -154,6 +159,7 @@ class Checkpoint:
                     state.setdefault(int(index), {})[key] = t
             optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
         self._meter.restore(tensors["meter"])
+        self._average.restore(tensors)
         restore_random_states(tensors, self._group)
 
 

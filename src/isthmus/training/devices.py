@@ -158,17 +158,22 @@ def distributed(step: nn.Module, group: Processes, players: int) -> Iterator[Cal
     """The step whose backward pass averages gradients over processes that start from equal weights.
 
     DistributedDataParallel takes one backward pass for a forward pass; with several players the
-    gradients are averaged by `average_gradients` instead.
+    gradients are averaged by `average_gradients` instead. Both ways the model's buffers, such as
+    codebooks, are the leader's in every step.
     """
     if group.count == 1:
         yield step
         return
     if players > 1:
-        import torch.distributed as dist
+        follow_the_leader([*step.parameters(), *step.buffers()])
+        # An objective's buffers do not move, or by what all processes know.
+        moving = [t for name, t in step.named_buffers() if "model." in name]
 
-        for t in (*step.parameters(), *step.buffers()):
-            dist.broadcast(t.detach(), src=0)
-        yield step
+        def run(*given: Tensor) -> Any:
+            follow_the_leader(moving)
+            return step(*given)
+
+        yield run
         return
     from torch.nn.parallel import DistributedDataParallel
 
@@ -180,6 +185,19 @@ def distributed(step: nn.Module, group: Processes, players: int) -> Iterator[Cal
         # It must go before the group does: as the group's last owner it would wait for the group's
         # threads while these wait for the interpreter.
         held.clear()
+
+
+@torch.no_grad()
+def follow_the_leader(tensors: list[Tensor]) -> None:
+    """Give tensors of any types the values of the leading process, in one message."""
+    import torch.distributed as dist
+
+    flat = torch.cat([t.detach().flatten().view(torch.uint8) for t in tensors])
+    dist.broadcast(flat, src=0)
+    sizes = [t.numel() * t.element_size() for t in tensors]
+    for t, part in zip(tensors, flat.split(sizes), strict=True):
+        # A copy, for a view of wider numbers has to begin where they may.
+        t.copy_(part.clone().view(t.dtype).view(t.shape))
 
 
 def average_gradients(parameters: list[nn.Parameter], group: Processes) -> None:

@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import Any, cast, final
+from typing import cast, final
 
 import torch
 from torch import Tensor, nn
 
-from isthmus.data import Batch, DataDriven, Source, place
+from isthmus.data import DataDriven, Source, place
 from isthmus.model import LatentModel
-from isthmus.objectives import Loss, Objective
-from isthmus.schedules import Paced
+from isthmus.objectives import Objective
+from isthmus.schedules import pacemaker
+from isthmus.training.average import Average
 from isthmus.training.best import Best
 from isthmus.training.checkpoints import Checkpoint, Position
 from isthmus.training.clock import Clock
-from isthmus.training.codes import code_figures
 from isthmus.training.densities import fit_waiting, start_due
 from isthmus.training.devices import (
     Processes,
@@ -31,14 +29,15 @@ from isthmus.training.devices import (
     processes,
 )
 from isthmus.training.events import Audience, Listener, Record
-from isthmus.training.meter import Meter, broken, named_means
-from isthmus.training.players import Step, backward, learning_rate, players_of
+from isthmus.training.judging import Precision, check_weights, evaluate, given, judge, rescue
+from isthmus.training.meter import Meter
+from isthmus.training.parts import Resting, held, learn, told
+from isthmus.training.players import Step, advance, backward, players_of, sharing
 from isthmus.training.settings import TrainingSettings
 from isthmus.training.signals import Interruption
 from isthmus.training.threads import Choice, Pace, choose_threads, threads
 
-# Held-out data are judged with the same noise every time: the bound moves with the model alone.
-EVALUATION_SEED = 20_131
+__all__ = ["Trained", "evaluate", "train"]
 
 
 @final
@@ -94,26 +93,23 @@ def train(
     with (
         processes(device) as group,
         own_random_state(device, settings.seed + group.rank),
+        held(model, settings.train) as resting,
         Interruption() as interruption,
     ):
         resume = group.agree(resume)
-        step = Step(model, objective).to(device)
-        paced = [m.get_buffer("progress") for m in step.modules() if isinstance(m, Paced)]
-        if settings.channels_last:
-            # torch's annotations lack this overload.
-            step.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        step = laid_out(Step(model, objective).to(device), settings)
+        tell = pacemaker(step)
         players = players_of(step, settings)
-        optimizers = [player.optimizer for player in players]
-        meter = Meter(group)
-        checkpoint = Checkpoint(folder, step, optimizers, meter, group)
-        position = Position()
+        meter, average = Meter(group), Average(model, settings.ema)
+        checkpoint = Checkpoint(folder, step, players, meter, average, group)
         writes = folder if group.leads else None
         best = Best(model, writes)
         if resume and folder is not None:
             position = checkpoint.read()
             best.reread(folder)
         else:
-            position.notes = tuple(look(model, objective, training))
+            notes = (*look(model, objective, training, resting), *told(model, settings.train))
+            position = Position(notes=notes)
             best.keep()
         precision = autocast(settings, device)
         training, validation = place(training, device), place(validation, device)
@@ -126,48 +122,47 @@ def train(
         with (
             threads(position.threads),
             distributed(compiled(step, settings, device), group, len(players)) as run,
+            sharing(objective, group),
             best.restored(),
             Audience(listeners, heard, *files, group.leads) as audience,
         ):
             if not position.step:
                 checkpoint.write(position)
             pace = Pace(position)
-            step.train()
-            for given in _batches(training, position, settings, group, device):
+            learn(step, resting)
+            for one in _batches(training, position, settings, group, device):
                 if clock.over:
                     break
-                for progress in paced:
-                    progress.fill_(clock.progress)
+                tell(clock.progress, position.step)
                 start_due(model, training, settings.seed, clock.progress)
                 with precision():
-                    loss = run(*given)
+                    loss = run(*one)
                 backward(players, loss, group)
-                factor = learning_rate(clock.progress, settings)
-                for player in players:
-                    player.step(settings.clip, factor)
+                advance(players, clock.progress, settings)
                 meter.add(loss)
                 position.step += 1
                 position.batch += 1
+                average.update(position.step)
 
                 read = clock.beats()
                 if read:
                     clock.tick()
                     pace.judge()
-                    means = meter.read(position.step, _rescue(position, folder))
+                    means = meter.read(position.step, rescue(position, folder))
                     audience.hear(clock.record("train", means))
                     if clock.evaluates():
-                        held_out = evaluate(step, validation, settings.batch_size, precision)
-                        held_out |= code_figures(model, validation, settings.batch_size)
-                        _check_held_out(held_out, position, folder)
-                        audience.hear(clock.record("validation", held_out))
-                        agreed = group.agree(held_out["loss"])
-                        if position.improved_by(agreed, objective.comparable):
-                            best.keep()
+                        with average.shown():
+                            size = settings.batch_size
+                            held_out = judge(step, validation, size, precision, position, folder)
+                            audience.hear(clock.record("validation", held_out))
+                            agreed = group.agree(held_out["loss"])
+                            if position.improved_by(agreed, objective.comparable):
+                                best.keep()
                 # Several processes can only stop together, where they all read.
                 stop = (read or group.count == 1) and group.agree(interruption.wanted)
                 if stop or clock.saves():
-                    meter.check(position.step, _rescue(position, folder))
-                    _check_weights(step, position, folder)
+                    meter.check(position.step, rescue(position, folder))
+                    check_weights(step, position, folder)
                     checkpoint.write(position)
                 if stop:
                     raise KeyboardInterrupt
@@ -183,27 +178,12 @@ def train(
     return Trained(model, position, heard, position.notes)
 
 
-@torch.no_grad()
-def evaluate(
-    step: Step,
-    source: Source,
-    batch_size: int,
-    precision: Callable[[], AbstractContextManager[Any]],
-) -> dict[str, float]:
-    """The objective on held-out data, in nats per datum, with the same noise every time."""
-    device = next(step.parameters()).device
-    totals: dict[str, Tensor] = {}
-    count = 0
-    step.eval()
-    with own_random_state(device, EVALUATION_SEED):
-        for batch in source.chunks(batch_size):
-            with precision():
-                loss: Loss = step(*_given(batch.to(device)))
-            for name, value in named_means(loss).items():
-                totals[name] = totals.get(name, torch.zeros_like(value)) + value * len(batch)
-            count += len(batch)
-    step.train()
-    return {name: value.item() / count for name, value in totals.items()}
+def laid_out(step: Step, settings: TrainingSettings) -> Step:
+    """The step with its weights in the layout of the settings."""
+    if settings.channels_last:
+        # torch's annotations lack this overload.
+        step.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return step
 
 
 def compiled(step: nn.Module, settings: TrainingSettings, device: torch.device) -> nn.Module:
@@ -232,23 +212,24 @@ def _batches(
             stride=group.count,
         )
         for batch in islice(batches, per_epoch - position.batch):
-            x, *rest = _given(batch.to(device))
+            x, *rest = given(batch.to(device))
             images = settings.channels_last and x.dim() == 4
             yield x.contiguous(memory_format=torch.channels_last) if images else x, *rest
         position.epoch += 1
         position.batch = 0
 
 
-def _given(batch: Batch) -> tuple[Tensor, ...]:
-    """What a step reads of a batch: x, and the condition where there is one."""
-    return (batch.x,) if batch.condition is None else (batch.x, batch.condition)
+def look(
+    model: LatentModel, objective: Objective, training: Source, resting: Resting = ()
+) -> list[str]:
+    """Let the parts that want to see the training data see them, the scaling first.
 
-
-def look(model: LatentModel, objective: Objective, training: Source) -> list[str]:
-    """Let the parts that want to see the training data see them, the scaling first."""
-    notes = model.scaling.fit(training)
+    What rests has seen its data.
+    """
+    asleep = {id(module) for part in resting for module in part.modules()}
+    notes = [] if id(model.scaling) in asleep else model.scaling.fit(training)
     for part in (*model.modules(), *objective.modules()):
-        if isinstance(part, DataDriven):
+        if isinstance(part, DataDriven) and id(part) not in asleep:
             notes += part.see(training, model.scaling)
     return notes
 
@@ -258,40 +239,19 @@ def _threads(
     source: Source,
     settings: TrainingSettings,
     device: torch.device,
-    precision: Callable[[], AbstractContextManager[Any]],
+    precision: Precision,
 ) -> Choice:
     """The number of CPU threads: as set, or the fastest in a few measured steps."""
     if settings.threads != "auto":
         return Choice(settings.threads)
     if device.type != "cpu":
         return Choice(torch.get_num_threads())
-    given = _given(next(source.epoch(settings.batch_size, seed=settings.seed, epoch=0)))
+    first = given(next(source.epoch(settings.batch_size, seed=settings.seed, epoch=0)))
 
     def take(trial: nn.Module) -> None:
         with precision():
-            loss = trial(*given)
+            loss = trial(*first)
         loss.total.backward()
 
     size = sum(p.numel() for p in step.parameters())
-    return choose_threads(step, take, (size, tuple(given[0].shape), settings.precision))
-
-
-def _check_held_out(held_out: dict[str, float], position: Position, folder: Path | None) -> None:
-    for name, value in held_out.items():
-        if not math.isfinite(value):
-            raise broken(f"held-out {name}", value, position.step, _rescue(position, folder))
-
-
-def _check_weights(step: Step, position: Position, folder: Path | None) -> None:
-    """No checkpoint is written from which a run could only go on to break."""
-    finite = torch.stack([torch.isfinite(p).all() for p in step.parameters()]).all()
-    if not bool(finite):
-        raise broken("weights", math.nan, position.step, _rescue(position, folder))
-
-
-def _rescue(position: Position, folder: Path | None) -> str:
-    """What can be said of the best weights when a run breaks."""
-    where = "in the model again" if folder is None else f"safe in {folder}"
-    if position.best_step < 0:
-        return f"No held-out bound had been measured; the weights of the start are {where}."
-    return f"The best weights, of step {position.best_step}, are {where}."
+    return choose_threads(step, take, (size, tuple(first[0].shape), settings.precision))

@@ -1,16 +1,25 @@
-"""The players of a run: the model, and the critics that its objective may own."""
+"""The players of a run: the model, and the critics that its objective may own.
+
+The model's player moves what asks for gradients. To fine-tune a part of a model, say the decoder
+from loaded weights, leave it to the training setting `train` (see `isthmus.training.parts`):
+`fit(data, model, train=("decoder",))`, or with any recipe `fit(data, "NAME", train=("decoder",))`
+and `-s training.train=decoder`. A recipe needs no option of its own for it.
+"""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import cast, final
 
 from torch import Tensor, nn
-from torch.optim import AdamW, Optimizer
+from torch.optim import Optimizer
 
 from isthmus.model import LatentModel
 from isthmus.objectives import Critic, Loss, Objective
+from isthmus.training.adam import adam
 from isthmus.training.devices import Processes, average_gradients
 from isthmus.training.settings import TrainingSettings
 
@@ -59,28 +68,50 @@ class Player:
 
 def players_of(step: Step, settings: TrainingSettings) -> list[Player]:
     """The model first, then the objective's critics."""
-    fused = next(step.parameters()).device.type in ("cpu", "cuda")
     critics = step.objective.critics
     theirs = {id(p) for p in critics.parameters()}
     ours = [p for p in step.parameters() if p.requires_grad and id(p) not in theirs]
-    optimizer = AdamW(ours, lr=settings.lr, weight_decay=settings.weight_decay, fused=fused)
+    optimizer = adam(ours, settings.lr, weight_decay=settings.weight_decay)
     players = [Player(None, ours, optimizer, settings.lr)]
     for name, module in critics.items():
         critic = cast(Critic, module)
         parameters = list(critic.parameters())
-        moved = AdamW(parameters, lr=critic.lr, betas=critic.betas, weight_decay=0.0, fused=fused)
+        moved = adam(parameters, critic.lr, critic.betas)
         players.append(Player(name, parameters, moved, critic.lr))
     return players
 
 
 def backward(players: list[Player], loss: Loss, group: Processes) -> None:
-    """Gradients of every player's own loss for its own parameters, before any of them moves."""
+    """Gradients of every player's own loss for its own parameters, before any of them moves.
+
+    A critic whose loss is a constant waits.
+    """
     if len(players) == 1:
         loss.total.backward()
         return
-    for i, player in enumerate(players):
-        player.loss(loss).backward(inputs=player.parameters, retain_graph=i + 1 < len(players))
+    moving = [player for player in players if player.loss(loss).requires_grad]
+    for i, player in enumerate(moving):
+        player.loss(loss).backward(inputs=player.parameters, retain_graph=i + 1 < len(moving))
         average_gradients(player.parameters, group)
+
+
+@contextmanager
+def sharing(objective: Objective, group: Processes) -> Iterator[None]:
+    """Within the block what an objective asks of a batch is asked of all processes' batches."""
+    alone = objective.together
+    if group.count > 1:
+        objective.together = lambda t: group.mean(t.detach().clone())
+    try:
+        yield
+    finally:
+        objective.together = alone
+
+
+def advance(players: list[Player], progress: float, settings: TrainingSettings) -> None:
+    """Every player moves by its gradients, at the learning rate of `progress`."""
+    factor = learning_rate(progress, settings)
+    for player in players:
+        player.step(settings.clip, factor)
 
 
 def learning_rate(progress: float, settings: TrainingSettings) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, final
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from isthmus.errors import OptionError
 from isthmus.registry import did_you_mean
@@ -27,6 +27,10 @@ class TrainingSettings(BaseModel):
         warmup: Share of training in which the learning rate climbs.
         floor: Share of the peak at which the cosine ends.
         clip: Largest norm of the gradient; 0 switches clipping off.
+        ema: Decay of a running average of the weights, such as 0.999, which is then what is judged
+            and kept; 0 switches it off.
+        train: The parts of the model that learn, such as decoder; the others stay as they are.
+            None trains all.
         patience: Evaluations without a better held-out bound until training stops; 0: never.
         evaluations: About how often in a run the held-out bound is measured.
         seed: Of initialisation, order and noise.
@@ -50,6 +54,8 @@ class TrainingSettings(BaseModel):
     warmup: float = Field(0.05, ge=0, le=1)
     floor: float = Field(0.01, ge=0, le=1)
     clip: float = Field(0.0, ge=0)
+    ema: float = Field(0.0, ge=0, lt=1)
+    train: tuple[str, ...] | None = Field(None, min_length=1)
     patience: int = Field(20, ge=0)
     evaluations: int = Field(60, ge=1)
     seed: int = Field(0, ge=0)
@@ -61,6 +67,12 @@ class TrainingSettings(BaseModel):
     log_every: int = Field(50, ge=1)
     checkpoint_seconds: float = Field(30.0, gt=0)
     tensorboard: bool = False
+
+    @field_validator("train", mode="before")
+    @classmethod
+    def _names(cls, value: Any) -> Any:
+        """Several names from one text, as they come from a command line."""
+        return tuple(part.strip() for part in value.split(",")) if isinstance(value, str) else value
 
     def total_steps(self, length: int, processes: int = 1) -> int:
         """Optimiser steps that the epochs make on `length` data."""
