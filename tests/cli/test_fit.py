@@ -168,3 +168,24 @@ def test_ctrl_c_leaves_a_run_that_resumes(here):
     running.communicate(timeout=60)
     assert running.returncode == 130
     assert json.loads(history.read_text().splitlines()[-1])["step"] > last["step"]
+
+
+def test_pictures_of_any_size_are_trained_on_by_their_crops(isthmus, refused, here):
+    Path("photos").mkdir()
+    for i in range(12):
+        pixels = np.random.default_rng(i).integers(0, 256, (10 + i, 20 - i, 3), np.uint8)
+        Image.fromarray(pixels).save(f"photos/{i:02d}.png")
+    isthmus(
+        "fit", "photos", "--crop", "8x9", "--flip", *QUICK, "-s", "training.ema=0.9",
+        "-s", "training.train=decoder,posterior", "-o", "run",
+    )  # fmt: skip
+    run = Run.read("run")
+    assert run.spec.shape == (3, 8, 9)
+    assert (run.settings.ema, run.settings.train) == (0.9, ("decoder", "posterior"))
+    assert run.reading.options == {"crop": [8, 9], "flip": True}
+    said = isthmus("encode", "run", "photos", "-o", "codes.npy").stderr
+    assert "crop 8x9" in said
+    assert np.load("codes.npy").shape == (12, 2)
+    said = refused("fit", "photos", "--crop", 12, *QUICK, "-o", "other").stderr
+    assert "00.png of 20 x 10 (width x height) cannot be cropped to 12 x 12: lower crop" in said
+    assert not Path("other").exists()

@@ -101,3 +101,31 @@ def test_what_cannot_be_written_down_is_left_out():
     assert source.reading == Reading()
     again = load(load(np.eye(6), labels=list("ababab"), kind="table"), condition="label")
     assert again.reading == Reading(None, {"kind": "table", "condition": ["label"]})
+
+
+def test_pictures_of_any_size_are_cropped_to_their_centre(pictures, tmp_path):
+    source = load(pictures, crop=(6, 8), flip=True, grey=True)
+    run = fit(source, folder=tmp_path / "run", **QUICK)
+    assert run.spec.shape == (1, 6, 8)
+    read = Run.read(tmp_path / "run")
+    assert read.reading.options == {"crop": [6, 8], "flip": True, "grey": True}
+    given = data_for(read, str(pictures))
+    (batch,) = load(pictures, crop=(6, 8), grey=True).chunks(100)
+    np.testing.assert_array_equal(values_of(given), batch.x)
+    assert "read as at training: crop 6x8" in given.notes
+    # An array is cropped too, and what is resized by request is cropped afterwards.
+    x = np.random.default_rng(0).random((5, 12, 16)).astype(np.float32)
+    np.save(tmp_path / "x.npy", x)
+    np.testing.assert_array_equal(
+        values_of(data_for(read, str(tmp_path / "x.npy")))[:, 0], x[:, 3:9, 4:12]
+    )
+    small = values_of(data_for(read, str(pictures), image_size="6x8"))
+    (batch,) = load(pictures, image_size=(6, 8), grey=True).chunks(100)
+    np.testing.assert_array_equal(small, batch.x)
+
+
+def test_pictures_that_were_resized_before_they_were_cropped(pictures, tmp_path):
+    fit(load(pictures, crop=6, image_size=9), folder=tmp_path / "run", **QUICK)
+    given = data_for(Run.read(tmp_path / "run"), str(pictures))
+    (batch,) = load(pictures, crop=6, image_size=9).chunks(100)
+    np.testing.assert_array_equal(values_of(given), batch.x)

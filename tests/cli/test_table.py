@@ -9,6 +9,7 @@ from rich.console import Console
 from isthmus.cli.table import best, cell, fitting, print_comparison
 from isthmus.data import DataSpec
 from isthmus.evaluation import COLUMNS, Comparison, Finding, ModelResult
+from isthmus.evaluation.pairs import Pair
 
 BY_KEY = {column.key: column for column in COLUMNS}
 PCA = ModelResult(
@@ -24,9 +25,13 @@ VAE = ModelResult(
 SMALL = ModelResult("pca", "pca", "baseline", 2, main=False, metrics={"r2": 0.4})
 
 
-def printed(width, *results, findings=()):
+def printed(width, *results, findings=(), pairs=()):
     comparison = Comparison(
-        DataSpec("table", (4,), "real", 9), list(results), list(findings), {"seeds": "1"}
+        DataSpec("table", (4,), "real", 9),
+        list(results),
+        list(findings),
+        {"seeds": "1"},
+        pairs=list(pairs),
     )
     file = io.StringIO()
     print_comparison(comparison, Console(file=file, width=width))
@@ -82,3 +87,15 @@ def test_code_sizes_and_findings():
     (row,) = [line.split() for line in text.splitlines() if line.split()[1:] == ["0.400", "0.812"]]
     assert row[0] == "pca"
     assert "compress (within the noise)\n  Take PCA." in text
+
+
+def test_the_winner_stands_against_the_next():
+    pairs = [
+        Pair("r2", "vae", "pca", 1.234, 0.056, 0.0001),
+        Pair("nll", "vae", "pca", 0.31, 0.4, 0.44),
+    ]
+    text = printed(80, PCA, VAE, pairs=pairs)
+    assert "reconstruction: vae before pca by 1.234 ± 0.056 squared error (p < 0.001)" in text
+    assert "likelihood: vae before pca by 0.31 ± 0.40 nats (p = 0.440, within noise)" in text
+    assert max(map(len, text.splitlines())) <= 80
+    assert "the next" not in printed(80, PCA, VAE)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 from isthmus.cli import options
@@ -11,6 +13,8 @@ from isthmus.cli import options
 @options.run_argument
 @click.argument("codes")
 @options.made_options
+@options.scaled_option
+@options.image_model_options
 def decode(
     run: str,
     codes: str,
@@ -20,6 +24,7 @@ def decode(
     overwrite: bool,
     seed: int,
     device: str,
+    **image_model: Any,
 ) -> None:
     """Write the data that CODES stand for.
 
@@ -27,15 +32,22 @@ def decode(
     the integers of a discrete code included.
     The data go to .npy; a table's to .csv or .parquet with the run's own columns; images to .png,
     as one grid, or to a folder. A conditional model decodes under the one condition given.
+
+    Of an image autoencoder, as `isthmus encode --help` says, CODES are its latents in .safetensors
+    or .npy, and images come back at their own size and, in a folder, under their own names.
     """
     import torch
 
-    from isthmus.cli import running
+    from isthmus.cli import images, running
     from isthmus.cli.given import as_codes, read_codes
     from isthmus.cli.talk import with_progress, wrote
     from isthmus.cli.writers import Target
 
     target = Target.at(output, overwrite)
+    asked = images.Asked(**image_model)
+    if (autoencoder := images.opened(run, device, asked)) is not None:
+        images.decode(autoencoder, codes, target, asked)
+        return
     trained, where = running.open_run(run, device)
     given = read_codes(trained, codes)
     told = running.one_condition(trained, condition, where)

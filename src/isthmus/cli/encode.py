@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 from isthmus.cli import options
@@ -13,10 +15,12 @@ from isthmus.cli import options
 @click.option(
     "--mode",
     default="mean",
-    metavar="mean|sample|argmax|softmax",
+    metavar="mean|sample|argmax|softmax|moments",
     help="What to take of q(z|x). [default: mean]",
 )
 @options.written_options
+@options.scaled_option
+@options.image_model_options
 def encode(
     run: str,
     data: str,
@@ -27,17 +31,27 @@ def encode(
     image_size: str | None,
     seed: int,
     device: str,
+    **image_model: Any,
 ) -> None:
     """Write the codes of DATA.
 
     RUN is a folder that `isthmus fit` wrote. The codes go to .npy, .csv or .parquet, there with the
     columns z0, z1, ... and the label where DATA have one.
+
+    RUN may also be published weights of an image autoencoder: a folder of diffusers' format, a
+    .safetensors file or OWNER/NAME on the hub. For those, and runs of autoencoder-kl, DATA are
+    images of any sizes; their latents go to .npy or .safetensors, there with the images' names.
+    Mode moments keeps mean and log-variance, to draw from in every epoch of a diffusion training.
     """
-    from isthmus.cli import running
+    from isthmus.cli import images, running
     from isthmus.cli.talk import with_progress, wrote
     from isthmus.cli.writers import Target
 
     target = Target.at(output, overwrite)
+    asked = images.Asked(**image_model)
+    if (autoencoder := images.opened(run, device, asked)) is not None:
+        images.encode(autoencoder, data, mode, target, image_size, seed, asked)
+        return
     trained, where, given = running.begin(run, data, label, image_size, device, seed)
     layout = running.code_layout(trained, len(given), bool(given.classes), mode)
     with target.open(layout) as sink:

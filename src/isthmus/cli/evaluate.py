@@ -26,6 +26,13 @@ MEASURES_HELP = "Which, such as likelihood,mig; all takes those of minutes too."
     "--samples", type=click.IntRange(1), default=500, help="Importance samples. [default: 500]"
 )
 @click.option("--features", help="Space in which samples and data are compared: inception.")
+@click.option(
+    "--dequantise",
+    is_flag=True,
+    help="Spread whole levels of greys over their cells: the likelihood is of the levels.",
+)
+@click.option("--per-image", is_flag=True, help="Measure images one by one, each at its own size.")
+@click.option("-o", "--output", metavar="FILE", help="The table of images: .csv or .json.")
 @click.option("--list", "listing", is_flag=True, help="Say what can be measured and what it costs.")
 @options.label_option
 @options.image_size_option
@@ -37,6 +44,9 @@ def evaluate(
     measures: str | None,
     samples: int,
     features: str | None,
+    dequantise: bool,
+    per_image: bool,
+    output: str | None,
     listing: bool,
     label: str | None,
     image_size: str | None,
@@ -46,12 +56,18 @@ def evaluate(
     """Measure a run: every figure by its name.
 
     DATA are those that it was trained on, or others like them. They are split as the run's were:
-    figures are of the test part, and classifiers learn from the training part. The figures go to
-    the terminal and into metrics.json of the run.
+    figures are of the test part, and classifiers learn from the training part. A conditional run
+    reads the same columns for its condition as at training. The figures go to the terminal and into
+    metrics.json of the run.
+
+    Images are measured one by one with --per-image, where RUN is a published image autoencoder (a
+    folder in diffusers' format or a name on the hub), and where DATA is a folder of images of
+    several sizes and RUN takes any. That table goes to the terminal and with -o into a file.
     """
     from rich.console import Console
 
     from isthmus.cli import running, values
+    from isthmus.cli.per_image import measure_images, one_by_one
     from isthmus.cli.talk import wrote
     from isthmus.errors import OptionError
     from isthmus.evaluation import evaluate as measure
@@ -65,6 +81,19 @@ def evaluate(
             "evaluate takes a run and data, such as `isthmus evaluate runs/vae digits`; "
             "--list says what can be measured."
         )
+    task = one_by_one(run, data, device, image_size, asked=per_image)
+    if task is not None:
+        if measures is not None:
+            raise OptionError(
+                "--measures is for the measures of a whole data set, and images are measured one "
+                "by one here: leave it out."
+            )
+        measure_images(run, task, data, console, output, features)
+        return
+    if output is not None:
+        raise OptionError(
+            "-o is for the table of --per-image: the figures of a run go into its metrics.json."
+        )
     trained, _, given = running.begin(run, data, label, image_size, device, seed)
     found = measure(
         trained,
@@ -73,6 +102,7 @@ def evaluate(
         samples=samples,
         seed=seed,
         features=features,
+        dequantise=dequantise,
         say=lambda name: click.echo(f"measuring {name}", err=True),
     )
     print_evaluation(found, console)

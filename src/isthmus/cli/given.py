@@ -116,7 +116,7 @@ def _check_array(data: str, run: Run, options: Mapping[str, Any]) -> None:
     shape = remembered.peek(data)
     if shape is None or options.get("columns") is not None:
         return
-    resized = "image_size" in options and len(shape) > 2
+    resized = {"image_size", "crop"} & options.keys() and len(shape) > 2
     if math.prod(shape[1:]) != run.spec.size and not resized:
         raise _mismatch(data, shape, run)
 

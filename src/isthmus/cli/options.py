@@ -49,6 +49,10 @@ data_options = stack(
         "--missing", is_flag=True, default=None, help="Let gaps through: miwae-imputation, m2."
     ),
     image_size_option,
+    click.option(
+        "--crop", metavar="N|HxW", help="Train on random crops of images; elsewhere their centre."
+    ),
+    click.option("--flip", is_flag=True, default=None, help="Train on mirrored images too."),
     click.option("--grey/--colour", default=None, help="Read pictures as grey or as RGB."),
 )
 
@@ -123,4 +127,20 @@ made_options = stack(
     output_options,
     seed_option,
     device_option,
+)
+# Of image autoencoders: published weights, or runs of autoencoder-kl and kl-gan.
+scaled_option = click.option(
+    "--scaled", is_flag=True, help="Image latents in a diffusion model's units."
+)
+image_model_options = stack(
+    click.option(
+        "--memory", metavar="1GB", help="Image models: keep a pass within this, exactly the same."
+    ),
+    click.option(
+        "--batch-size", type=click.IntRange(1), metavar="N", help="Image models: images in a pass."
+    ),
+    click.option("--precision", metavar="NAME", help="Image models: float32, float16 or bfloat16."),
+    click.option("--revision", metavar="NAME", help="Published weights: branch, tag or commit."),
+    click.option("--subfolder", metavar="NAME", help="Published weights: where the config lies."),
+    click.option("--variant", metavar="NAME", help="Published weights: such as fp16."),
 )

@@ -9,7 +9,7 @@ from typing import final
 
 import numpy as np
 
-from isthmus.cli.sinks import FOLDER, WRITERS, Layout, Sink
+from isthmus.cli.sinks import CACHE, FOLDER, WRITERS, Layout, Sink
 from isthmus.errors import OptionError
 
 # A grid of more pixels opens in no viewer.
@@ -93,3 +93,39 @@ class FolderSink(Sink):
 
     def close(self) -> None:
         """Every file is whole already."""
+
+
+@final
+class NamedPictures:
+    """A folder of png files, each under the name of what it was made from.
+
+    Args:
+        folder: Made here; names with folders in them make those too.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir()
+        self._folder = folder
+
+    def write(self, names: Sequence[str], images: np.ndarray) -> None:
+        """Write images (n, C, H, W) in [0, 1]."""
+        for name, image in zip(names, to_bytes(images), strict=True):
+            path = self._folder / Path(name).with_suffix(".png")
+            if path.exists():
+                # a.jpg and a.png: the second keeps its whole name.
+                path = self._folder / f"{name}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            save_picture(image, path)
+
+
+@WRITERS.register(CACHE)
+def refuse_cache(path: Path, layout: Layout) -> Sink:
+    """Rows of any other model.
+
+    Raises:
+        OptionError: Always; what writes latents of images does it without a sink.
+    """
+    raise OptionError(
+        f"{layout.what} go to .npy, .csv or .parquet; .safetensors is for the latents of an image "
+        "autoencoder (recipe autoencoder-kl, or published weights)."
+    )

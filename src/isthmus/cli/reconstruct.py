@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 from isthmus.cli import options
@@ -18,6 +20,7 @@ from isthmus.cli import options
 )
 @options.condition_option
 @options.written_options
+@options.image_model_options
 def reconstruct(
     run: str,
     data: str,
@@ -29,6 +32,7 @@ def reconstruct(
     image_size: str | None,
     seed: int,
     device: str,
+    **image_model: Any,
 ) -> None:
     """Write DATA after the strip and back.
 
@@ -36,13 +40,19 @@ def reconstruct(
     run's own columns; images to .png, as one grid, or to a folder. A conditional model encodes
     each datum with its own condition, and decodes it with that or with the one given, of which
     NAME=VALUE for some columns leaves the others as they are: what it would be under another.
+
+    RUN may be published weights of an image autoencoder, as `isthmus encode --help` says.
     """
-    from isthmus.cli import running
+    from isthmus.cli import images, running
     from isthmus.cli.talk import with_progress, wrote
     from isthmus.cli.writers import Target
     from isthmus.data.condition import change_condition
 
     target = Target.at(output, overwrite)
+    asked = images.Asked(**image_model)
+    if (autoencoder := images.opened(run, device, asked)) is not None:
+        images.reconstruct(autoencoder, data, mode, target, image_size, seed, asked)
+        return
     trained, where, given = running.begin(run, data, label, image_size, device, seed)
     other = None if condition is None else change_condition(trained.spec.condition, condition)
     squared = 0.0

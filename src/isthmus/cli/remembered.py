@@ -39,11 +39,11 @@ def applying(run: Run, data: str) -> dict[str, Any]:
         return options if data == run.reading.data else {}
     taken = ["support", "max_bytes"]
     if Path(data).is_dir() or is_array(data):
-        taken += ["image_size"] if run.spec.kind == "image" else []
+        taken += ["image_size", "crop"] if run.spec.kind == "image" else []
     if data.lower().endswith(TABLES):
         taken += ["label"]
     found = {name: options[name] for name in taken if name in options}
-    if "image_size" in found:
+    if "image_size" in found and "crop" not in found:
         # One number stands for both sides; the run knows them.
         found["image_size"] = tuple(run.spec.shape[1:])
     return found

@@ -27,7 +27,10 @@ CUSTOM_AXES = frozenset({"posterior", "prior", "objective"})
 
 FLAGS = {
     **dict.fromkeys(
-        (*("kind", "label", "columns", "drop", "image_size", "grey"), *("condition", "missing")),
+        (
+            *("kind", "label", "columns", "drop", "image_size", "grey", "condition", "missing"),
+            *("crop", "flip"),
+        ),
         "data",
     ),
     **dict.fromkeys(("recipe", "latent_dim", "network", "hidden", "likelihood"), "model"),
@@ -42,6 +45,8 @@ _DATA: dict[str, Callable[[str, Any], Any]] = {
     "columns": values.words,
     "drop": values.words,
     "image_size": values.size,
+    "crop": values.size,
+    "flip": values.truth,
     "grey": values.truth,
     "condition": values.words,
     "missing": values.truth,

@@ -13,6 +13,8 @@ from isthmus.registry import Registry
 
 WRITERS = Registry("output file type")
 FOLDER = "folder"
+# Latents of an image autoencoder, of images of any sizes.
+CACHE = ".safetensors"
 
 
 @final

@@ -63,6 +63,7 @@ def print_comparison(comparison: Comparison, console: Console) -> None:
         doubt = " (within the noise)" if finding.within_noise else ""
         console.print(f"[bold]{finding.purpose}[/bold]{doubt}", highlight=False)
         console.print(_wrapped(finding.text, console.width, "  "), highlight=False, markup=False)
+    _print_pairs(comparison, console)
 
 
 def cell(result: ModelResult, column: Column, errors: bool = True) -> str:
@@ -160,6 +161,23 @@ def _sizes_table(results: Sequence[ModelResult]) -> object:
         values = [found.get((name, size), math.nan) for size in sizes]
         table.add_row(name, *(f"{v:.3f}" if math.isfinite(v) else MISSING for v in values))
     return table
+
+
+def _print_pairs(comparison: Comparison, console: Console) -> None:
+    """The winner of each figure against the next, by paired tests."""
+    from isthmus.evaluation.pairs import winners
+
+    found = winners(comparison.pairs)
+    if not found:
+        return
+    console.print("[bold]the winner against the next, on the same held-out data[/bold]")
+    for pair in found:
+        text = f"{pair.purpose}: {pair.better} before {pair.worse} by {pair.gap} {pair.unit}"
+        doubt = ", within noise" if pair.within_noise else ""
+        text = _wrapped(f"{text} ({pair.chance}{doubt})", console.width, "  ")
+        console.print(text, highlight=False, markup=False)
+    said = "p of paired tests, adjusted for all pairs of models by Holm's method."
+    console.print(_wrapped(said, console.width, "  "), style="dim", highlight=False)
 
 
 def _wrapped(text: str, width: int, indent: str = "") -> str:

@@ -108,8 +108,10 @@ class Target:
 
     def _take_place(self, temporary: Path) -> None:
         if temporary.is_dir() and self.path.is_dir():
-            for file in temporary.iterdir():
-                os.replace(file, self.path / file.name)
+            for file in [p for p in temporary.rglob("*") if p.is_file()]:
+                place = self.path / file.relative_to(temporary)
+                place.parent.mkdir(parents=True, exist_ok=True)
+                os.replace(file, place)
         else:
             os.replace(temporary, self.path)
 
