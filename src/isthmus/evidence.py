@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import final
 
-from torch import Tensor
+from torch import Tensor, nn
 from torch.distributions import Distribution, kl_divergence
 
 from isthmus.distributions import EventDistribution, LadderNormal
@@ -30,6 +30,7 @@ class Evidence:
         penalties: Per-datum terms (B,) that the posterior itself asks to be minimised: a codebook's
             commitment, a sparse code's penalty.
         condition: (B, C) what everything is conditioned on, or None.
+        last_layer: The decoder's last weight, for an objective that balances gradients there.
     """
 
     x: Tensor
@@ -41,6 +42,7 @@ class Evidence:
     generate: Callable[[Tensor], Distribution]
     penalties: dict[str, Tensor] = field(default_factory=dict)
     condition: Tensor | None = None
+    last_layer: Callable[[], nn.Parameter] | None = None
 
     @cached_property
     def px(self) -> Distribution:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import final
+from typing import cast, final
 
 import torch
 from torch import Tensor, nn
@@ -111,8 +111,7 @@ class LatentModel(Part, nn.Module):
         repeated = None if condition is None else condition.repeat(samples, 1)
         parameters = ask(self.decoder, z.flatten(0, 1), repeated)
         parameters = parameters.reshape(samples, batch, *parameters.shape[1:])
-        px: Distribution = self.likelihood(parameters)
-        return px
+        return cast(Distribution, self.likelihood(parameters))
 
     def log_joint(self, x: Tensor, z: Tensor, condition: Tensor | None = None) -> Tensor:
         """Log p(x, z) (S, B) in nats for scaled x (B, *D) and z (S, B, *Z)."""
@@ -151,6 +150,7 @@ class LatentModel(Part, nn.Module):
             generate=partial(self.generate, condition=condition),
             penalties=asked,
             condition=condition,
+            last_layer=self.decoder.last_layer,
         )
         # Now, and not when an objective first looks: gradients may not flow there.
         _ = evidence.px if decoded else None

@@ -64,11 +64,24 @@ def trains_or_is_refused(support="real", shape=(SIZE,), **axes):
     return None
 
 
+# Posteriors whose features are maps.
+MAPPED = {
+    "spatial-gaussian": {
+        "support": "unit",
+        "shape": (1, 8, 6),
+        "network": "kl",
+        "hidden": (4,),
+    }
+}
+
+
 @pytest.mark.parametrize("posterior", names(POSTERIORS))
 def test_a_posterior_with_every_prior_and_objective(posterior):
     trained = 0
     for prior, objective in itertools.product(names(PRIORS), names(OBJECTIVES)):
-        refusal = trains_or_is_refused(posterior=posterior, prior=prior, objective=objective)
+        refusal = trains_or_is_refused(
+            posterior=posterior, prior=prior, objective=objective, **MAPPED.get(posterior, {})
+        )
         trained += refusal is None
     assert trained, f"nothing trains with the posterior {posterior}"
 
@@ -94,7 +107,9 @@ NEEDS_MORE = {"conditional": "condition", "latent-model": "model", "fitted-model
 @pytest.mark.parametrize("prior", names(PRIORS))
 def test_every_prior_has_a_posterior_that_it_meets_or_says_what_it_needs(prior):
     refusals = [
-        trains_or_is_refused(posterior=posterior, prior=prior, objective=objective)
+        trains_or_is_refused(
+            posterior=posterior, prior=prior, objective=objective, **MAPPED.get(posterior, {})
+        )
         for posterior in names(POSTERIORS)
         for objective in ("elbo", "reconstruction")
     ]
@@ -109,6 +124,7 @@ HOMES = {
     "joint-capacity": {"posterior": "joint", "prior": "joint"},
     "m2": {"posterior": "labelled", "prior": "joint"},
     "vade": {"prior": "mixture"},
+    "kl-gan": {"support": "unit", "shape": (1, 12, 12)},
     "ms-ssim": {"support": "unit", "shape": (1, 12, 12)},
 }
 

@@ -12,6 +12,7 @@ from isthmus.objectives.factor import FactorVae
 from isthmus.objectives.group import Group
 from isthmus.objectives.iwae import Iwae
 from isthmus.objectives.joint_capacity import JointCapacity
+from isthmus.objectives.klgan import KlGan
 from isthmus.objectives.m2 import M2
 from isthmus.objectives.miwae import Miwae, Piwae
 from isthmus.objectives.mmd import InfoVae, WaeMmd
@@ -48,6 +49,7 @@ __all__ = [
     "InfoVae",
     "Iwae",
     "JointCapacity",
+    "KlGan",
     "Loss",
     "Miwae",
     "MsSsim",

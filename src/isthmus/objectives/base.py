@@ -84,11 +84,14 @@ class Objective(Part, Paced, ABC):
         requires: What else must hold, each a function that says what is wrong and what would do.
         weighted: The names of the terms that beta multiplies.
         critics: Further players by name; the training loop moves each by its own loss.
+        together: What a figure of the batch is over the batches of all processes that train
+            together: its mean, without a gradient. Who weighs terms by such a figure asks it, so
+            that two processes do what one would do with twice the batch.
     """
 
     needs_density: ClassVar[bool] = True
     needs_mean: ClassVar[bool] = False
-    comparable: ClassVar[bool] = True
+    comparable: bool = True
     requires: ClassVar[tuple[Requirement, ...]] = ()
     weighted: ClassVar[tuple[str, ...]] = ()
 
@@ -100,6 +103,7 @@ class Objective(Part, Paced, ABC):
         self.beta = as_schedule(beta)
         self.corruption = corruption if corruption is not None else nn.Identity()
         self.critics = nn.ModuleDict()
+        self.together: Callable[[Tensor], Tensor] = Tensor.detach
 
     @abstractmethod
     def forward(self, evidence: Evidence) -> Loss:

@@ -12,6 +12,7 @@ from isthmus.data import DataDriven, Source
 from isthmus.errors import OptionError
 from isthmus.evidence import Evidence
 from isthmus.objectives.base import OBJECTIVES, Loss, Objective
+from isthmus.objectives.extent import measured
 from isthmus.schedules import Schedule
 from isthmus.ssim import multi_scale_similarity
 
@@ -66,13 +67,9 @@ class MsSsim(Objective, DataDriven):
     def see(self, source: Source, scale: Callable[[Tensor], Tensor]) -> list[str]:
         """Take the range of the training data as the model sees them."""
         lowest, extent = self.get_buffer("lowest"), self.get_buffer("extent")
-        ranges = []
-        for batch in source.chunks(1024):
-            seen = scale(batch.x.to(lowest.device))
-            ranges.append(torch.stack([seen.amin(), seen.amax()]))
-        ends = torch.stack(ranges)
-        lowest.copy_(ends[:, 0].amin())
-        extent.copy_((ends[:, 1].amax() - lowest).clamp(min=1e-6))
+        ends = measured(source, scale, lowest)
+        lowest.copy_(ends[0])
+        extent.copy_((ends[1] - ends[0]).clamp(min=1e-6))
         return []
 
     def forward(self, evidence: Evidence) -> Loss:

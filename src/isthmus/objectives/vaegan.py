@@ -147,7 +147,9 @@ class VaeGan(Objective):
         # One pass serves both players: each asks for the gradients of its own parameters alone.
         told, _ = critic(made.flatten(0, 1))
         on_real, on_made = F.softplus(-real).mean(), F.softplus(told).mean()
-        critic_moves, decoder_moves = balance(on_real, on_made, self.equilibrium, self.margin)
+        # Every process judges the game by all that was played.
+        real_score, made_score = self.together(torch.stack([on_real, on_made]))
+        critic_moves, decoder_moves = balance(real_score, made_score, self.equilibrium, self.margin)
 
         _, rebuilt = critic(mean.flatten(0, 1))
         error = 0.5 * (rebuilt.unflatten(0, (samples, batch)) - seen.detach()).square().mean(2)

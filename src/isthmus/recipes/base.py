@@ -28,7 +28,7 @@ class Axes:
 
     Args:
         latent_dim: Z, the width of the strip; 0 where a recipe takes it from the data's size.
-        network: Encoder and decoder: auto, mlp, conv, residual, linear, map.
+        network: Encoder and decoder: auto, mlp, conv, residual, linear, map, kl.
         hidden: Widths of the hidden layers, or of the stages of a convolutional network.
         activation: Activation of the hidden layers.
         likelihood: p(x|z) by name; auto takes the one that fits the data's support.
@@ -140,6 +140,8 @@ def assemble(
     reads: Collection[str] = (),
     gaps: bool = False,
     lowest: int = 0,
+    network: Pick | None = None,
+    scaling: str | None = None,
 ) -> Built:
     """Join the axes for data of this spec.
 
@@ -166,21 +168,25 @@ def assemble(
             which are there, and the likelihood counts those alone.
         lowest: How many leading numbers of the code the decoder reads, as that of a hierarchy; 0
             for all.
+        network: With options of its own, in place of the one that the common options name.
+        scaling: How the model sees data in [0, 1] under a likelihood that lets them be moved, as
+            `Scaling` calls it; None measures them.
 
     Raises:
         OptionError: The combination has no meaning; the message names the nearest that has.
     """
-    meeting = meet(spec, axes.likelihood, preferred)
+    meeting = meet(spec, axes.likelihood, preferred, scaling)
+    network = Pick(axes.network) if network is None else network
     notes = [*meeting.notes, *_of_condition(spec, reads or prior.name == "conditional", gaps)]
     if axes.latent_dim > spec.size:
         notes.append(
             f"The code has {axes.latent_dim} dimensions and a datum only {spec.size}: it "
             "squeezes nothing."
         )
-    latent_shape = _latent_shape(spec, axes, grid, downsample)
+    latent_shape = _latent_shape(spec, axes.latent_dim, network, grid, downsample)
     output_shape = tuple(meeting.likelihood.parameter_shape())
     sizes = Sizes(spec, latent_shape, output_shape, axes.hidden, axes.activation, downsample)
-    encoder, decoder = networks_for(axes.network, sizes, reads)
+    encoder, decoder = networks_for(network, sizes, reads)
     context = {
         "features": encoder.features,
         "latent_shape": latent_shape,
@@ -195,7 +201,7 @@ def assemble(
         # A code of its own shape, such as one-hot vectors: the decoder reads that.
         context["latent_shape"] = made.latent_shape
         read = (lowest,) if lowest else made.latent_shape
-        _, decoder = networks_for(axes.network, replace(sizes, latent_shape=read), reads)
+        _, decoder = networks_for(network, replace(sizes, latent_shape=read), reads)
         decoder = LeadingDecoder(decoder, lowest) if lowest else decoder
     if isinstance(made, DiscretePosterior):
         context |= {"code_shape": made.code_shape, "n_codes": made.n_codes}
@@ -215,12 +221,12 @@ def assemble(
 
 
 def _latent_shape(
-    spec: DataSpec, axes: Axes, grid: tuple[int, ...], downsample: int
+    spec: DataSpec, width: int, network: Pick, grid: tuple[int, ...], downsample: int
 ) -> tuple[int, ...]:
     """Z: positions and width, or laid out like an image where the network gives feature maps."""
-    if makes_maps(axes.network) and len(spec.shape) == 3:
-        return (axes.latent_dim, *map_size(spec.shape[1:], downsample))
-    return (*grid, axes.latent_dim)
+    if makes_maps(network) and len(spec.shape) > 1:
+        return (width, *map_size(spec.shape[1:], downsample))
+    return (*grid, width)
 
 
 def _refuse_map(posterior: Pick, encoder: Encoder) -> None:

@@ -20,6 +20,7 @@ MEANT = {
 SQUEEZED = {("real", "continuous-bernoulli")}
 # A table's columns have scales of their own; the pixels of an image share one.
 BY_COLUMN = frozenset({"table"})
+BETWEEN_0_AND_1 = frozenset({"unit", "binary"})
 
 
 @final
@@ -38,13 +39,17 @@ class Meeting:
     notes: tuple[str, ...] = ()
 
 
-def meet(spec: DataSpec, asked: str, preferred: str | Pick | None = None) -> Meeting:
+def meet(
+    spec: DataSpec, asked: str, preferred: str | Pick | None = None, scaling: str | None = None
+) -> Meeting:
     """The likelihood `asked` for, made to cover the data.
 
     Args:
         spec: What the data are.
         asked: By name; "auto" takes the preferred one if it covers the data, else their default.
         preferred: Of a recipe, by name or with options of its own, which no other one gets.
+        scaling: How a recipe's model sees values in [0, 1], as `Scaling` calls it; it is followed
+            where the likelihood lets its data be moved.
 
     Raises:
         UnknownNameError: There is no such likelihood.
@@ -81,6 +86,8 @@ def meet(spec: DataSpec, asked: str, preferred: str | Pick | None = None) -> Mee
     likelihood: Likelihood = LIKELIHOODS.create(taken, shape=spec.shape, **extra, **chosen.options)
     unit = "column" if spec.kind in BY_COLUMN else "datum"
     per = f"{unit}-range" if squeezed else unit if likelihood.affine else "none"
+    if scaling is not None and likelihood.affine and spec.support in BETWEEN_0_AND_1:
+        per = scaling
     return Meeting(likelihood, Scaling(spec.shape, per), tuple(notes))
 
 

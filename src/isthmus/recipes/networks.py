@@ -18,23 +18,28 @@ from isthmus.networks import (
     Sizes,
 )
 from isthmus.networks.conditioned import conditioned_shape
+from isthmus.registry import Pick
 
 # What may read the condition, as a recipe says it.
 ENCODER, DECODER, LABELLED_DECODER = "encoder", "decoder", "labelled decoder"
 
 
-def makes_maps(network: str) -> bool:
+def makes_maps(network: str | Pick) -> bool:
     """Whether the network called so keeps height and width: its features and codes are maps."""
-    return bool(BACKBONES[network].about.get("map"))
+    return bool(BACKBONES[_picked(network).name].about.get("map"))
+
+
+def _picked(network: str | Pick) -> Pick:
+    return Pick(network) if isinstance(network, str) else network
 
 
 def networks_for(
-    network: str, sizes: Sizes, reads: Collection[str] = ()
+    network: str | Pick, sizes: Sizes, reads: Collection[str] = ()
 ) -> tuple[Encoder, Decoder]:
     """Encoder and decoder by the name of their kind.
 
     Args:
-        network: As the option `network` calls it.
+        network: As the option `network` calls it, or with options of its own.
         sizes: What they are built for; where data have gaps the encoder also reads where.
         reads: Which of "encoder" and "decoder" read the condition; a "labelled decoder" reads it in
             place of the label that its codes end in.
@@ -42,17 +47,18 @@ def networks_for(
     Raises:
         OptionError: One reads a condition and the data have none, or the features are a map.
     """
+    network = _picked(network)
     if reads and makes_maps(network):
         raise OptionError(
-            f"The network {network!r} gives feature maps, which no condition is read beside: use "
-            "network='conv'."
+            f"The network {network.name!r} gives feature maps, which no condition is read beside: "
+            "use network='conv'."
         )
     spec, width = sizes.spec, sizes.spec.condition_dim
     if spec.missing:
         sizes = replace(sizes, spec=replace(spec, shape=(2 * spec.shape[0], *spec.shape[1:])))
     if DECODER in reads:
         sizes = replace(sizes, latent_shape=conditioned_shape(sizes.latent_shape, width))
-    encoder, decoder = BACKBONES[network].factory(sizes)
+    encoder, decoder = BACKBONES.create(network.name, sizes=sizes, **network.options)
     encoder = INPUTS.get(spec.support, _as_it_is)(encoder)
     if spec.missing:
         encoder = MaskedEncoder(encoder)

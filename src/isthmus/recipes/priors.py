@@ -12,13 +12,20 @@ SHARE = 0.1
 
 
 @recipe("vamp-vae", paper="1705.07120", year=2017, family=FAMILY)
-def vamp_vae(spec: DataSpec, axes: Axes, components: int = 500, kl_warmup: float = SHARE) -> Built:
+def vamp_vae(
+    spec: DataSpec,
+    axes: Axes,
+    components: int = 500,
+    start: str = "data",
+    kl_warmup: float = SHARE,
+) -> Built:
     """A VAE whose prior is the mean of its own posteriors at `components` learned pseudo-inputs.
 
     Use it for a better likelihood and samples than the VAE at the same code size: the prior lies
-    where the codes are. Each batch costs one more pass of the encoder, over the pseudo-inputs.
+    where the codes are. Each batch costs one more pass of the encoder, over the pseudo-inputs,
+    which start as training data or, as in the paper's code, with `start` "noise".
     """
-    prior = pick("vamp", components=components)
+    prior = pick("vamp", components=components, start=start)
     return assemble(spec, axes, Elbo(WarmUp(1.0, kl_warmup)), prior=prior)
 
 

@@ -1,0 +1,186 @@
+"""The recipes of images: their sizes, what they start from, and what may move."""
+
+from typing import final
+
+import numpy as np
+import pytest
+import torch
+
+import isthmus
+from isthmus.data import DataSpec, load
+from isthmus.errors import CheckpointError, OptionError, UnknownNameError
+from isthmus.objectives import KlGan
+from isthmus.perceptual import Structural
+from isthmus.perceptual.weights import FOLDER_VARIABLE
+from isthmus.pretrained import KLConfig, write_checkpoint
+from isthmus.recipes import build_recipe
+from isthmus.registry import describe
+from isthmus.training import Listener
+
+SPEC = DataSpec("image", (3, 16, 16), "unit", 24)
+SMALL = {"hidden": (8,), "latent_dim": 2}
+
+
+def source():
+    return load(np.random.default_rng(0).uniform(size=(24, 16, 16, 3)).astype(np.float32))
+
+
+@pytest.mark.parametrize(
+    ("size", "channels", "code"),
+    [
+        ("tiny", (32, 64, 64), (4, 64, 64)),
+        ("f4", (128, 256, 512), (3, 64, 64)),
+        ("f8", (128, 256, 512, 512), (4, 32, 32)),
+        ("f16", (128, 128, 256, 256, 512), (16, 16, 16)),
+        ("sd", (128, 256, 512, 512), (4, 32, 32)),
+    ],
+)
+def test_sizes_are_the_published_ones(size, channels, code):
+    spec = DataSpec("image", (3, 256, 256), "unit", 9)
+    with torch.device("meta"):
+        model = build_recipe("autoencoder-kl", spec, size=size).model
+    made = describe(model.decoder)
+    assert tuple(made["channels"]) == channels
+    assert made["layers"] == (1 if size == "tiny" else 2)
+    assert model.latent_shape == code
+    if size == "sd":
+        parts = (model.encoder, model.posterior, model.decoder)
+        assert sum(p.numel() for part in parts for p in part.parameters()) == 83_653_863
+
+
+def test_options_override_the_size():
+    built = build_recipe(
+        "kl-gan", SPEC, channels=(8, 16), layers=2, groups=4, attention=False, latent_dim=5,
+        checkpointing=True, distance="structural", perceptual=0.5, adversarial=0.2, start=0.1,
+    )  # fmt: skip
+    made = describe(built.model.encoder)
+    assert tuple(made["channels"]) == (8, 16)
+    assert (made["layers"], made["groups"]) == (2, 4)
+    assert (made["attention"], made["checkpointing"]) == (False, True)
+    assert built.model.latent_shape == (5, 8, 8)
+    assert isinstance(built.objective, KlGan)
+    assert isinstance(built.objective.distance, Structural)
+    assert built.objective.weights == {"perceptual": 0.5 * 768}
+    assert (built.objective.adversarial, built.objective.start) == (0.2, 0.1)
+    assert built.notes == ()
+    with pytest.raises(UnknownNameError, match="size"):
+        build_recipe("kl-gan", SPEC, size="f5")
+
+
+def test_a_model_starts_the_same_with_and_without_a_critic():
+    torch.manual_seed(1)
+    first = build_recipe("kl-gan", SPEC, **SMALL).model.state_dict()
+    torch.manual_seed(1)
+    second = build_recipe("kl-gan", SPEC, adversarial=0.0, **SMALL).model.state_dict()
+    assert all(first[name].equal(second[name]) for name in first)
+
+
+def test_pixels_are_seen_between_minus_one_and_one():
+    model = build_recipe("autoencoder-kl", SPEC, **SMALL).model
+    assert model.scaling(torch.tensor([0.0, 0.5, 1.0])).tolist() == [-1.0, 0.0, 1.0]
+    assert not any(p.requires_grad for p in model.likelihood.parameters())
+    assert build_recipe("autoencoder-kl", SPEC, likelihood="gaussian", **SMALL).model.shape
+
+
+@pytest.mark.parametrize("recipe", ["kl-gan", "vq-gan"])
+def test_a_stand_in_is_announced(recipe, monkeypatch):
+    monkeypatch.delenv(FOLDER_VARIABLE, raising=False)
+    assert "stands in" in " ".join(build_recipe(recipe, SPEC, **SMALL).notes)
+    assert build_recipe(recipe, SPEC, perceptual=0.0, **SMALL).notes == ()
+    with pytest.raises(OptionError, match=FOLDER_VARIABLE):
+        build_recipe(recipe, SPEC, distance="lpips", **SMALL)
+
+
+def test_the_commitment_is_per_element():
+    posterior = build_recipe("vq-gan", SPEC, commitment=0.5, **SMALL).model.posterior
+    # 768 numbers of a picture, 2 · 4 · 4 of its code.
+    assert posterior.commitment == pytest.approx(0.5 * 768 / 32)
+
+
+def test_what_is_no_image_is_refused():
+    with pytest.raises(OptionError, match="recipe 'vae'"):
+        build_recipe("autoencoder-kl", DataSpec("table", (4,), "real", 9))
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A published checkpoint of a small network without 1 × 1 convolutions around the code."""
+    config = KLConfig(
+        block_out_channels=(8, 16), layers_per_block=1, latent_channels=3, norm_num_groups=4,
+        use_quant_conv=False, use_post_quant_conv=False, mid_block_add_attention=False,
+    )  # fmt: skip
+    torch.manual_seed(7)
+    own = isthmus.recipes.images.pick(
+        "kl", channels=(8, 16), groups=4, attention=False, post_quant=False
+    )
+    built = isthmus.recipes.assemble(
+        SPEC, isthmus.recipes.Axes(latent_dim=3), isthmus.objectives.Elbo(), network=own,
+        posterior=isthmus.recipes.images.pick("spatial-gaussian", quant=False), downsample=2,
+    )  # fmt: skip
+    return write_checkpoint(tmp_path / "vae", config, built.model.state_dict()), built.model
+
+
+def test_it_starts_from_published_weights(folder):
+    at, stored = folder
+    for recipe in ("autoencoder-kl", "kl-gan"):
+        model = build_recipe(recipe, SPEC, pretrained=str(at)).model
+        assert model.latent_shape == (3, 8, 8)
+        for part in ("encoder", "posterior", "decoder"):
+            mine, theirs = (getattr(m, part).state_dict() for m in (model, stored))
+            assert mine.keys() == theirs.keys()
+            assert all(mine[name].equal(theirs[name]) for name in mine)
+    with pytest.raises(OptionError, match="leave it out"):
+        build_recipe("autoencoder-kl", SPEC, pretrained=str(at), network="map")
+    with pytest.raises(CheckpointError):
+        build_recipe("autoencoder-kl", SPEC, pretrained=str(at), channels=(8, 24))
+
+
+def test_the_decoder_alone_is_trained_from_published_weights(folder):
+    at, stored = folder
+    run = isthmus.fit(
+        source(), "kl-gan", pretrained=str(at), train=("decoder",), epochs=2, batch_size=8,
+        threads=1, start=1.0 / 3.0, width=4, lr=1e-3,
+    )  # fmt: skip
+    for part in ("encoder", "posterior"):
+        mine, theirs = (getattr(m, part).state_dict() for m in (run.model, stored))
+        assert all(mine[name].equal(theirs[name]) for name in mine)
+    mine, theirs = (m.decoder.state_dict() for m in (run.model, stored))
+    assert not any(mine[n].equal(theirs[n]) for n in mine if n.endswith("weight"))
+
+
+@final
+class Stopping(Listener):
+    """Ends a run at a step, as a kill would."""
+
+    def __init__(self, step):
+        self.step = step
+
+    def hear(self, record):
+        if record["step"] == self.step:
+            raise KeyboardInterrupt
+
+    def close(self):
+        pass
+
+
+@pytest.mark.parametrize("killed", [2, 5])
+def test_a_run_begins_its_critic_and_resumes_to_the_bit(killed, tmp_path):
+    options = {
+        **SMALL, "width": 4, "start": 3, "batch_size": 6, "threads": 1, "log_every": 1,
+        "epochs": 4, "checkpoint_seconds": 1e-9,
+    }  # fmt: skip
+    whole = isthmus.fit(source(), "kl-gan", **options)
+    trained = [r for r in whole.history if "train/loss" in r]
+    assert len(trained) == 8
+    for record in trained:
+        begun = record["step"] > 3
+        for name in ("critic", "adversarial_weight"):
+            assert (record[f"train/{name}"] > 0) == begun
+        assert (record["train/adversarial"] != 0) == begun
+    with pytest.raises(KeyboardInterrupt):
+        isthmus.fit(
+            source(), "kl-gan", folder=tmp_path / "run", listeners=[Stopping(killed)], **options
+        )
+    run = isthmus.fit(source(), "kl-gan", folder=tmp_path / "run", resume=True, **options)
+    mine, theirs = run.model.state_dict(), whole.model.state_dict()
+    assert all(mine[name].equal(theirs[name]) for name in mine)
