@@ -35,9 +35,9 @@ def subject(code, factors=3):
         latent_dim=factors,
         parameters=0,
         seconds=0.0,
-        encode=code,
-        decode=lambda z: z,
-        draw=lambda n, seed: np.zeros((n, factors)),
+        encode=lambda x, _=None: code(x),
+        decode=lambda z, _=None: z,
+        draw=lambda n, seed, _=None: np.zeros((n, factors)),
     )
     return Subject(candidate, question)
 

@@ -9,10 +9,12 @@ import torch
 from isthmus.data import Resident, Scaling
 from isthmus.data.spec import Column, DataSpec
 from isthmus.errors import UnsupportedError
-from isthmus.evaluation.candidates import Candidate, classical, learned
+from isthmus.evaluation.candidate import Candidate
+from isthmus.evaluation.candidates import classical, learned
 from isthmus.evaluation.evaluate import names_of
 from isthmus.evaluation.measures import MEASURES, ask
-from isthmus.evaluation.measures.pictures import FURTHEST, PICTURES, pairs
+from isthmus.evaluation.measures.strips import FURTHEST, crossed, pairs
+from isthmus.evaluation.measures.tables import PICTURES
 from isthmus.evaluation.subject import Question, Subject
 from isthmus.evaluation.units import Units
 from isthmus.fitting import Run, Split
@@ -149,9 +151,66 @@ def test_draws_of_codes_and_prior_are_of_the_two_most_telling_dimensions() -> No
     np.testing.assert_allclose(found["aggregate"].mean(0), means, atol=0.3)
 
 
-@pytest.mark.parametrize("recipe", ["ae", "pca"])
-def test_what_has_no_density_has_no_map_of_the_prior(recipe: str) -> None:
-    assert "aggregate" not in arrays_of(subject_of(recipe=recipe))
+def test_what_has_no_density_has_no_map_of_the_prior() -> None:
+    assert "aggregate" not in arrays_of(subject_of(recipe="ae"))
+
+
+def test_a_linear_gaussian_model_has_its_own_map() -> None:
+    """Its aggregate is the prior, in mean and covariance, where it was fitted to these data."""
+    found = ask(subject_of(recipe="pca"), ["aggregate-pictures"]).arrays
+    assert found["prior"].shape == (4000, 2)
+    for draws in (found["prior"], found["aggregate"]):
+        np.testing.assert_allclose(draws.mean(0), 0.0, atol=0.15)
+        np.testing.assert_allclose(np.cov(draws.T), np.eye(2), atol=0.15)
+
+
+def test_a_baseline_has_sliders_along_the_difference_of_means() -> None:
+    subject = subject_of("labelled", "pca")
+    found = ask(subject, ["attribute-pictures"]).arrays
+    labels, codes = subject.question.test_labels, subject.codes
+    assert labels is not None
+    for strip, (name, note) in zip(found["attributes"], found["attribute_rows"], strict=True):
+        member = labels == ("low", "high").index(name)
+        way = codes[member].mean(0) - codes[~member].mean(0)
+        gone = subject.candidate.decode(FURTHEST * way[None]) - subject.candidate.decode(
+            np.zeros((1, 3))
+        )
+        np.testing.assert_allclose((strip[-1] - strip[0])[None], gone, atol=1e-4)
+        assert note.startswith("AUC ")
+
+
+def test_integers_are_swapped_and_crossed() -> None:
+    subject = subject_of(recipe="fsq-vae")
+    found = ask(subject, ["traversal-pictures", "interpolation-pictures"]).arrays
+    model, x = subject.model, torch.as_tensor(subject.question.test, dtype=torch.float32)
+    integers = model.encode(x, "argmax")
+    assert all(name.startswith("code ") for name, _ in found["traversal_rows"])
+    for strip, (name, note) in zip(found["traversals"], found["traversal_rows"], strict=True):
+        place = integers.flatten(1)[:, int(name.split()[1])]
+        values, counts = place.unique(return_counts=True)
+        share = counts / counts.sum()
+        entropy = float(-(share * share.log2()).sum())
+        assert note == f"{entropy:.1f} bits"
+        # The first picture holds the most frequent value in the code of a usual datum.
+        usual = int((x - x.mean(0)).square().sum(1).argmin())
+        swapped = integers[usual].clone().flatten()
+        swapped[int(name.split()[1])] = values[counts.argmax()]
+        again = model.decode(swapped.reshape(1, *integers.shape[1:]))[0]
+        np.testing.assert_allclose(strip[0], again.numpy(), atol=1e-4)
+    ends = found["interpolations"]
+    np.testing.assert_allclose(ends[:, 1], subject.rebuilt[[0, 2, 4, 6]], atol=1e-4)
+    np.testing.assert_allclose(ends[:, -2], subject.rebuilt[[1, 3, 5, 7]], atol=1e-4)
+
+
+def test_a_crossing_takes_over_every_place_once() -> None:
+    first, last = np.zeros((2, 5), int), np.ones((2, 5), int)
+    way = crossed(first, last, 0)
+    assert way.shape == (2, 7, 5)
+    assert (way[:, 0] == 0).all()
+    assert (way[:, -1] == 1).all()
+    assert (np.diff(way, axis=1) >= 0).all()
+    with pytest.raises(UnsupportedError, match="one integer"):
+        crossed(first[:, :1], last[:, :1], 0)
 
 
 def test_pictures_are_no_figures() -> None:

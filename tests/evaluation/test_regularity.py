@@ -27,9 +27,9 @@ def identity(draw, decode=lambda z: z):
         latent_dim=2,
         parameters=0,
         seconds=0.0,
-        encode=lambda x: x,
-        decode=decode,
-        draw=draw,
+        encode=lambda x, _=None: x,
+        decode=lambda z, _=None: decode(z),
+        draw=lambda n, seed, _=None: draw(n, seed),
     )
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from isthmus.data.spec import Column, DataSpec
+from isthmus.evaluation.pairs import Pair
 from isthmus.evaluation.results import Comparison, Finding, ModelResult
 
 SIZES = (2, 4, 8, 16)
@@ -104,6 +105,10 @@ def compare(spec: DataSpec, x: np.ndarray, labels: np.ndarray | None, shown: int
     comparison = Comparison(spec, list(results(r2)), findings(), protocol())
     comparison.notes = ["1 constant column was kept as it is."]
     comparison.versions = {"isthmus": "0.1.0", "torch": "2.13.0", "Python": "3.11.9"}
+    comparison.pairs = [
+        Pair("r2", "ae", "linear-ae", 0.1234, 0.0056, 0.00001),
+        Pair("nll", "sigma-vae", "vae", 0.31, 0.4, 0.44),
+    ]
     arrays = {"originals": x[:shown]}
     if labels is not None:
         arrays["labels"] = labels
@@ -190,7 +195,26 @@ def images() -> Comparison:
     x, labels = blobs(np.random.default_rng(0), 300, 8, 1)
     classes = ("top left", "bottom left", "top right", "bottom right")
     spec = DataSpec("image", (1, 8, 8), "unit", 300, "blobs", classes=classes, unit=16.0)
-    return compare(spec, x, labels, 20)
+    found = compare(spec, x, labels, 20)
+    found.arrays |= channels("vae") | channels("ae", bits=False)
+    return found
+
+
+def channels(label: str, bits: bool = True) -> dict[str, np.ndarray]:
+    """A code that is a map of three channels, of which the last is the widest."""
+    widths = np.array([1.0, 0.01, 2.0])[:, None, None]
+    maps = np.random.default_rng(0).normal(size=(6, 3, 2, 2)) * widths
+    ends = [maps.min((0, 2, 3)), maps.max((0, 2, 3))]
+    spread = maps.std((0, 2, 3))
+    carried = np.array([3.0, 0.01, 9.5]) if bits else np.full(3, np.nan)
+    table = [maps.mean((0, 2, 3)), spread, *ends, spread**2 / (spread**2).sum(), carried]
+    rows = np.argsort(-spread)
+    return {
+        f"channels/{label}": np.stack(table, 1),
+        f"channel_scale/{label}": np.array([maps.mean(), maps.std()]),
+        f"channel_pictures/{label}": maps[:, rows].astype(np.float32),
+        f"channel_rows/{label}": rows,
+    }
 
 
 @pytest.fixture(scope="session")

@@ -14,6 +14,7 @@ from sklearn.utils import check_random_state
 
 from isthmus.errors import OptionError
 from isthmus.estimators.answers import TWO_CLASSES, smallest
+from isthmus.estimators.available import of_gaps
 from isthmus.estimators.conditions import conditioned, labelled
 from isthmus.estimators.parameters import check_whole, check_widths, plain
 from isthmus.estimators.rows import TrainingRows, source_of
@@ -88,7 +89,8 @@ class LatentEstimator(TrainedEstimator, ABC):
         """Train on the rows of X.
 
         Args:
-            X: (N, F) numbers: an array, a pandas or polars frame, or a scipy sparse matrix.
+            X: (N, F) numbers: an array, a pandas or polars frame, or a scipy sparse matrix; NaN
+                where an element is missing, for the recipe miwae-imputation.
             y: (N,) labels for the recipe m2, -1 where unknown; any other ignores them.
             condition: (N,) or (N, columns) for a recipe such as cvae: text is read as categories,
                 numbers are standardised.
@@ -102,7 +104,8 @@ class LatentEstimator(TrainedEstimator, ABC):
         recipe, _ = self._choice()
         seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
         self._check_questions(recipe)
-        source = source_of(X, self.shape, self.likelihood, getattr(self, "feature_names_in_", ()))
+        names = getattr(self, "feature_names_in_", ())
+        source = source_of(X, self.shape, self.likelihood, names, missing=of_gaps(recipe))
         if isinstance(smallest(recipe).posterior, ToldPosterior):
             source, self.classes_ = labelled(source, y if condition is None else condition, recipe)
         elif condition is not None:
@@ -133,6 +136,7 @@ class LatentEstimator(TrainedEstimator, ABC):
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
+        tags.input_tags.allow_nan = self._reads_gaps()
         tags.transformer_tags.preserves_dtype = [np.dtype(t).name for t in DTYPES]
         return tags
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from isthmus.data import Batch, Column, DataSpec, Resident, Source, Sparse
-from isthmus.data.checks import check_finite, outside
+from isthmus.data.checks import check_finite, check_present, outside
 from isthmus.data.form import form_of
 from isthmus.data.indexed import Indexed, order
 from isthmus.data.request import SUPPORTS
@@ -73,7 +73,12 @@ class TrainingRows(Source):
 
 
 def source_of(
-    X: Any, shape: Sequence[int] | None, likelihood: str, columns: Sequence[str]
+    X: Any,
+    shape: Sequence[int] | None,
+    likelihood: str,
+    columns: Sequence[str],
+    *,
+    missing: bool = False,
 ) -> Resident | Sparse:
     """A validated matrix as a source.
 
@@ -82,6 +87,7 @@ def source_of(
         shape: What a row is read as, such as (1, 8, 8); a row of a table if None.
         likelihood: Its name; among the supports that the values allow, one that it covers is taken.
         columns: Names of the F columns, or empty.
+        missing: Whether elements of a dense matrix may be missing (NaN).
 
     Raises:
         DataError: A value is too large for float32.
@@ -91,16 +97,20 @@ def source_of(
     named = tuple(Column(str(name)) for name in columns)
     if scipy.sparse.issparse(X) and shape is None:
         return _sparse(X, likelihood, named)
-    x = _float32(X.toarray() if scipy.sparse.issparse(X) else X)
+    x = _in_float32(X.toarray() if scipy.sparse.issparse(X) else X)
+    gaps = check_present(x, missing, "X")
     x = x.reshape(len(x), *datum)
     kind = "table" if shape is None else "image"
-    support = _support(x, form_of(x, kind, None).support, likelihood)
+    whole = torch.nan_to_num(x) if gaps else x
+    support = _support(whole, form_of(whole, kind, None).support, likelihood)
     columns_of_table = named if shape is None else ()
-    return Resident(x, DataSpec(kind, datum, support, len(x), columns=columns_of_table))
+    spec = DataSpec(kind, datum, support, len(x), columns=columns_of_table, missing=bool(gaps))
+    return Resident(x, spec, notes=gaps)
 
 
 def _sparse(X: Any, likelihood: str, columns: tuple[Column, ...]) -> Resident | Sparse:
-    entries = _float32(X.data)
+    entries = _in_float32(X.data)
+    check_finite(entries, "X")
     matrix = scipy.sparse.csr_matrix((entries.numpy(), X.indices, X.indptr), shape=X.shape)
     natural = "count" if _lies_in(entries, "count") else "real"
     support = _support(entries, natural, likelihood)
@@ -111,11 +121,9 @@ def _sparse(X: Any, likelihood: str, columns: tuple[Column, ...]) -> Resident | 
     return Resident(torch.from_numpy(matrix.toarray()), spec)
 
 
-def _float32(values: Any) -> Tensor:
+def _in_float32(values: Any) -> Tensor:
     with np.errstate(over="ignore"):
-        x = torch.from_numpy(np.array(values, dtype=np.float32, order="C"))
-    check_finite(x, "X")
-    return x
+        return torch.from_numpy(np.array(values, dtype=np.float32, order="C"))
 
 
 def _support(x: Tensor, natural: str, likelihood: str) -> str:

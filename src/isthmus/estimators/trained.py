@@ -17,10 +17,11 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import Tensor
 
-from isthmus.classification import ABLE, class_probabilities, names_classes
+from isthmus.classification import class_probabilities
 from isthmus.data import DataSpec
 from isthmus.errors import DataError
-from isthmus.estimators.answers import answering, log_likelihood_by_row, smallest
+from isthmus.estimators.answers import answering, log_likelihood_by_row
+from isthmus.estimators.available import has_classes, has_density, of_gaps, reads_gaps
 from isthmus.estimators.conditions import coded
 from isthmus.estimators.parameters import check_whole
 from isthmus.estimators.rows import datum_shape, parts
@@ -32,30 +33,6 @@ Floats = NDArray[np.floating[Any]]
 DTYPES = (np.float64, np.float32)
 # Rows that are asked about in one pass.
 PART = 1024
-
-
-def has_density(estimator: TrainedEstimator) -> bool:
-    """Whether log p(x) can be asked for: of the trained model, or of its recipe before."""
-    model: LatentModel = getattr(estimator, "model_", None) or smallest(estimator._choice()[0])
-    if not model.posterior.has_density:
-        raise AttributeError(
-            f"{type(estimator).__name__} has no score_samples, for its recipe "
-            f"{estimator._choice()[0]!r} gives a datum no probability: use VAE, or score(X), which "
-            "is then the R² of the reconstruction."
-        )
-    return True
-
-
-def has_classes(estimator: TrainedEstimator) -> bool:
-    """Whether a class can be asked for: of the trained model, or of its recipe before."""
-    model: LatentModel = getattr(estimator, "model_", None) or smallest(estimator._choice()[0])
-    if not names_classes(model):
-        raise AttributeError(
-            f"{type(estimator).__name__} has no predict, for its recipe "
-            f"{estimator._choice()[0]!r} names no classes: use Autoencoder with one of the recipes "
-            f"{ABLE}."
-        )
-    return True
 
 
 class TrainedEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, ABC):
@@ -239,6 +216,56 @@ class TrainedEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
         whole = np.concatenate([part.flatten(1).numpy() for part in parts(X, self.spec_.shape)])
         return r2(whole, rebuilt)
 
+    @available_if(reads_gaps)
+    def impute(
+        self,
+        X: Any,
+        n_samples: int | None = None,
+        random_state: int | RandomState | None = None,
+        *,
+        mode: str = "mean",
+        condition: Any = None,
+    ) -> Floats:
+        """X with its gaps (NaN) filled in; what was observed stays as it is.
+
+        Of the recipe miwae-imputation, fitted to data with gaps. A gap gets what the model expects
+        there given the observed elements of its row, or a draw of it: several draws, of different
+        `random_state`, are multiple imputations.
+
+        Args:
+            X: (N, F), NaN where an element is missing.
+            n_samples: Importance samples per row; the parameter `n_samples` where it is None.
+            random_state: Of the samples; the estimator's own where it is None, so that the same X
+                is filled the same way.
+            mode: "mean" or "sample".
+            condition: As `transform` takes it.
+
+        Returns:
+            (N, F), of X's precision.
+
+        Raises:
+            UnknownNameError: There is no such mode.
+        """
+        check_is_fitted(self)
+        X = self._validated(X, reset=False)
+        samples = self.n_samples if n_samples is None else n_samples
+        check_whole("n_samples", samples)
+        seed = self._seed
+        if random_state is not None:
+            seed = int(check_random_state(random_state).randint(np.iinfo(np.int32).max))
+        return self._answer(
+            X,
+            self.spec_.shape,
+            lambda model, x, given: model.impute(x, int(samples), mode, condition=given).flatten(1),
+            condition,
+            seed,
+        )
+
+    def _reads_gaps(self) -> bool:
+        """Whether rows may have gaps: of the trained model, or of its recipe before."""
+        spec: DataSpec | None = getattr(self, "spec_", None)
+        return of_gaps(self._choice()[0]) if spec is None else spec.missing
+
     @property
     def _n_features_out(self) -> int:
         """The width of a code, which `get_feature_names_out` numbers."""
@@ -246,8 +273,15 @@ class TrainedEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
 
     def _validated(self, X: Any, *, reset: bool) -> Any:
         least = 2 if reset else 1
+        gaps = of_gaps(self._choice()[0]) if reset else self._reads_gaps()
         X = validate_data(
-            self, X, reset=reset, accept_sparse="csr", dtype=DTYPES, ensure_min_samples=least
+            self,
+            X,
+            reset=reset,
+            accept_sparse="csr",
+            dtype=DTYPES,
+            ensure_min_samples=least,
+            ensure_all_finite="allow-nan" if gaps else True,
         )
         datum_shape(self.shape, X.shape[1])
         return X
@@ -267,9 +301,10 @@ class TrainedEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
         shape: Sequence[int],
         ask: Callable[[LatentModel, Tensor, Tensor | None], Tensor],
         condition: Any = None,
+        seed: int | None = None,
     ) -> Floats:
         """What the model says of the rows of X, part by part, at X's precision."""
-        with self._ready(X.dtype, self._seed) as model:
+        with self._ready(X.dtype, self._seed if seed is None else seed) as model:
             device = next(model.parameters()).device
             given = self._coded(condition, X.shape[0], model)
             told = repeat(None) if given is None else given.split(PART)

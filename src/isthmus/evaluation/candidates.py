@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any, NamedTuple, final
+from dataclasses import dataclass
+from typing import final
 
 import numpy as np
 import torch
@@ -14,7 +14,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from isthmus.baselines import BASELINES, Baseline, CanSample, HasDensity, HasPosterior
+from isthmus.conditions import needs_condition, parts
 from isthmus.data import Resident, Scaling
+from isthmus.evaluation.candidate import Answer, Candidate, Density, Importance
 from isthmus.evaluation.units import Floats, as_floats
 from isthmus.evidence import Evidence
 from isthmus.fitting import Run
@@ -38,86 +40,6 @@ DRAW_MODES = {
 }
 
 
-class Importance(NamedTuple):
-    """Log p(x) (N,) in nats by importance sampling, its standard errors and effective samples."""
-
-    log_likelihood: Floats
-    error: Floats
-    effective: Floats
-
-
-@final
-@dataclass(frozen=True)
-class Density:
-    """What a model with a density says of data, per datum and in nats, in the units of the
-    comparison.
-
-    Args:
-        log_likelihood: x -> log p(x).
-        rate: x -> KL(q(z|x) ‖ p(z)).
-        distortion: x -> E_q[−log p(x|z)].
-        rate_per_dimension: x -> the mean rate of each latent dimension (Z,), or None where it does
-            not split.
-        importance: x -> log p(x) with its standard error and effective sample size, or None where
-            log p(x) is exact.
-        samples: Importance samples for log p(x); 0 where it is exact.
-    """
-
-    log_likelihood: Callable[[Floats], Floats]
-    rate: Callable[[Floats], Floats]
-    distortion: Callable[[Floats], Floats]
-    rate_per_dimension: Callable[[Floats], Floats] | None = None
-    importance: Callable[[Floats], Importance] | None = None
-    samples: int = 0
-
-
-@final
-@dataclass
-class Candidate:
-    """One trained model or classical method.
-
-    Args:
-        name: Of the recipe or baseline.
-        family: "learned" or "baseline".
-        latent_dim: Z.
-        parameters: Learned numbers.
-        seconds: Of training.
-        encode: x (N, *D) -> codes (N, Z).
-        decode: codes (N, Z) -> x (N, *D).
-        draw: (n, seed) -> n new data (n, *D).
-        density: None where the model has none; `why_no_density` then says why.
-        history: (n, 3) step, training loss and held-out loss; NaN where one was not read.
-        code_bits: What a code of integers costs, each as likely as any other; None where the code
-            is made of real numbers.
-        model: The learned model itself; None for a baseline.
-        options: Of the recipe, its defaults included.
-        notes: What was handled on the way.
-    """
-
-    name: str
-    family: str
-    latent_dim: int
-    parameters: int
-    seconds: float
-    encode: Callable[[Floats], Floats]
-    decode: Callable[[Floats], Floats]
-    draw: Callable[[int, int], Floats]
-    density: Density | None = None
-    why_no_density: str = ""
-    history: NDArray[np.float64] | None = None
-    code_bits: float | None = None
-    model: LatentModel | None = None
-    options: dict[str, Any] = field(default_factory=dict)
-    notes: list[str] = field(default_factory=list)
-
-    @property
-    def code_bytes(self) -> int:
-        """Bytes of one code: its numbers as float32, or the bits of its integers."""
-        if self.code_bits is None:
-            return 4 * self.latent_dim
-        return math.ceil(self.code_bits / 8.0)
-
-
 def learned(run: Run, samples: int) -> Candidate:
     """A trained run as a candidate.
 
@@ -129,6 +51,9 @@ def learned(run: Run, samples: int) -> Candidate:
     dense = model.posterior.has_density
     asked = ModelInArrays(model, samples, DRAW_MODES[run.spec.support][0 if dense else 1])
     why_not = f"{run.recipe} has no density: its code is a point, not a distribution"
+    conditional = needs_condition(model)
+    names = ", ".join(column.name for column in run.spec.condition)
+    told = f"It is told {names} of each datum, also of samples: its NLL is of x given {names}."
     return Candidate(
         name=run.recipe,
         family="learned",
@@ -146,7 +71,8 @@ def learned(run: Run, samples: int) -> Candidate:
         else None,
         model=model,
         options=(recipe_options(run.recipe) if run.recipe in RECIPES else {}) | run.options,
-        notes=list(run.notes),
+        conditional=conditional,
+        notes=[*run.notes, *([told] if conditional else [])],
     )
 
 
@@ -165,56 +91,72 @@ class ModelInArrays:
     samples: int
     draw_mode: str
 
-    def encode(self, x: Floats) -> Floats:
+    def encode(self, x: Floats, condition: Floats | None = None, /) -> Floats:
         """Codes (N, Z) of x (N, *D), laid flat."""
-        return as_floats(self.model.encode(self._tensor(x))).reshape(len(x), -1)
+        codes = self.model.encode(self._tensor(x), condition=self._given(condition))
+        return as_floats(codes).reshape(len(x), -1)
 
-    def decode(self, z: Floats) -> Floats:
+    def decode(self, z: Floats, condition: Floats | None = None, /) -> Floats:
         """Data (N, *D) from codes (N, Z)."""
         codes = self._tensor(z).unflatten(1, self.model.latent_shape)
-        return as_floats(self.model.decode(codes))
+        return as_floats(self.model.decode(codes, condition=self._given(condition)))
 
-    def draw(self, n: int, seed: int) -> Floats:
+    def draw(self, n: int, seed: int, condition: Floats | None) -> Floats:
         """`n` new data (n, *D)."""
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            return as_floats(self.model.sample(n, self.draw_mode))
+            given = self._given(condition)
+            return as_floats(self.model.sample(n, self.draw_mode, condition=given))
 
     def density(self) -> Density:
         """What it says of how probable data are; its posterior has a density."""
         shift = float(self.model.scaling.log_det())
         return Density(
-            log_likelihood=lambda x: self._importance(x).log_likelihood,
-            rate=self._seeded(lambda x: self._read(lambda e: e.rate, x, decoded=False)),
+            log_likelihood=lambda x, c=None, /: self._importance(x, c).log_likelihood,
+            rate=self._seeded(lambda x, c: self._read(lambda e: e.rate, x, c, decoded=False)),
             distortion=self._seeded(
-                lambda x: self._read(lambda e: e.distortion.mean(0), x) + shift
+                lambda x, c: self._read(lambda e: e.distortion.mean(0), x, c) + shift
             ),
             rate_per_dimension=self._seeded(
-                lambda x: self._read(lambda e: e.rate_per_dimension, x, decoded=False).mean(0)
+                lambda x, c: self._read(lambda e: e.rate_per_dimension, x, c, decoded=False).mean(0)
             ),
             importance=self._importance,
             samples=self.samples,
         )
 
-    def _importance(self, x: Floats) -> Importance:
+    def _importance(self, x: Floats, condition: Floats | None) -> Importance:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
-            found = self.model.importance(self._tensor(x), self.samples)
+            given = self._given(condition)
+            found = self.model.importance(self._tensor(x), self.samples, condition=given)
         return Importance(*(as_floats(part) for part in found))
 
     def _tensor(self, x: Floats) -> Tensor:
         return tensor_for(self.model, x)
 
-    def _seeded(self, answer: Callable[[Tensor], Tensor]) -> Callable[[Floats], Floats]:
-        def ask(x: Floats) -> Floats:
+    def _given(self, condition: Floats | None) -> Tensor | None:
+        return None if condition is None else self._tensor(condition)
+
+    def _seeded(self, answer: Callable[[Tensor, Tensor | None], Tensor]) -> Answer:
+        def ask(x: Floats, condition: Floats | None = None, /) -> Floats:
             with torch.random.fork_rng(devices=[]), torch.no_grad():
                 torch.manual_seed(0)
-                return as_floats(answer(self._tensor(x)))
+                return as_floats(answer(self._tensor(x), self._given(condition)))
 
         return ask
 
-    def _read(self, of: Callable[[Evidence], Tensor], x: Tensor, *, decoded: bool = True) -> Tensor:
-        said = (self.model.evidence(x, ELBO_SAMPLES, decoded=decoded) for x in x.split(256))
+    def _read(
+        self,
+        of: Callable[[Evidence], Tensor],
+        x: Tensor,
+        condition: Tensor | None,
+        *,
+        decoded: bool = True,
+    ) -> Tensor:
+        said = (
+            self.model.evidence(part, ELBO_SAMPLES, condition=given, decoded=decoded)
+            for part, given in parts(x, condition, 256)
+        )
         return torch.cat([of(evidence) for evidence in said])
 
 
@@ -254,11 +196,12 @@ def classical(name: str, latent_dim: int, training: Resident, scaling: Scaling) 
         latent_dim=baseline.latent_dim,
         parameters=baseline.n_parameters,
         seconds=seconds,
-        encode=lambda x: baseline.encode(asked.scaled(x)),
-        decode=lambda z: asked.unscaled(baseline.decode(z)),
+        encode=lambda x, _=None, /: baseline.encode(asked.scaled(x)),
+        decode=lambda z, _=None, /: asked.unscaled(baseline.decode(z)),
         draw=asked.drawing(codes, noisy),
         density=density,
         why_no_density="" if density else f"{name} has no density",
+        posterior=asked.posterior(),
         notes=list(baseline.notes),
     )
 
@@ -287,7 +230,7 @@ class BaselineInUnits:
         rows = torch.as_tensor(u.reshape(len(u), *self.shape))
         return as_floats(self.scaling.inverse(rows))
 
-    def drawing(self, codes: Floats, noisy: bool) -> Callable[[int, int], Floats]:
+    def drawing(self, codes: Floats, noisy: bool) -> Callable[[int, int, Floats | None], Floats]:
         """How new data are drawn: by its own samples, where noise is wanted and it has such.
 
         Else, as for learned models without a prior, from a Gaussian of the training codes (N, Z),
@@ -296,9 +239,9 @@ class BaselineInUnits:
         baseline = self.baseline
         if isinstance(baseline, CanSample) and noisy:
             sample = baseline.sample
-            return lambda n, seed: self.unscaled(sample(n, seed))
+            return lambda n, seed, _: self.unscaled(sample(n, seed))
 
-        def draw(n: int, seed: int) -> Floats:
+        def draw(n: int, seed: int, _: Floats | None) -> Floats:
             covariance = np.atleast_2d(np.cov(codes, rowvar=False))
             drawn = np.random.default_rng(seed).multivariate_normal(
                 codes.mean(0), covariance, n, method="eigh"
@@ -306,6 +249,13 @@ class BaselineInUnits:
             return self.unscaled(baseline.decode(drawn))
 
         return draw
+
+    def posterior(self) -> Callable[[Floats], tuple[Floats, Floats]] | None:
+        """Its p(z|x), or None where it is no linear-Gaussian model."""
+        baseline = self.baseline
+        if not isinstance(baseline, HasPosterior):
+            return None
+        return lambda x: baseline.posterior(self.scaled(x))
 
     def density(self) -> Density | None:
         """What it says of how probable data are, or None where it has no density."""
@@ -315,7 +265,7 @@ class BaselineInUnits:
         shift = float(self.scaling.log_det())
         likelihood, rate, distortion = linear.log_likelihood, linear.rate, linear.distortion
         return Density(
-            log_likelihood=lambda x: likelihood(self.scaled(x)) - shift,
-            rate=lambda x: rate(self.scaled(x)),
-            distortion=lambda x: distortion(self.scaled(x)) + shift,
+            log_likelihood=lambda x, _=None, /: likelihood(self.scaled(x)) - shift,
+            rate=lambda x, _=None, /: rate(self.scaled(x)),
+            distortion=lambda x, _=None, /: distortion(self.scaled(x)) + shift,
         )

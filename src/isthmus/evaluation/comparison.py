@@ -17,7 +17,7 @@ from isthmus.evaluation.evaluate import names_of
 from isthmus.evaluation.lineup import line_up
 from isthmus.evaluation.measures import MEASURES, OVERVIEW
 from isthmus.evaluation.measures.base import MINUTES
-from isthmus.evaluation.measures.tables import DISENTANGLEMENT, LATENT, PICTURES
+from isthmus.evaluation.measures.tables import DISENTANGLEMENT, IMAGES, LATENT, PICTURES
 from isthmus.evaluation.pairs import paired_tests
 from isthmus.evaluation.ranking import Judged
 from isthmus.evaluation.results import Comparison, ModelResult
@@ -145,6 +145,7 @@ def what_to_ask(measures: Sequence[str] | None, stage: Stage) -> list[str]:
     tables = {LATENT, PICTURES} | (
         {DISENTANGLEMENT} if stage.question.test_factors is not None else set()
     )
+    tables |= {IMAGES} if stage.source.spec.kind == "image" else set()
     of_codes = [
         entry.name
         for entry in MEASURES

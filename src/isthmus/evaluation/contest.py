@@ -11,7 +11,8 @@ from typing import Any, final
 
 import numpy as np
 
-from isthmus.evaluation.candidates import Candidate, classical, learned
+from isthmus.evaluation.candidate import Candidate
+from isthmus.evaluation.candidates import classical, learned
 from isthmus.evaluation.lineup import Entry
 from isthmus.evaluation.measures import MEASURES, OVERVIEW, ask
 from isthmus.evaluation.measures.stability import over_seeds
@@ -153,5 +154,5 @@ def _rates(subject: Subject) -> Floats | None:
     density = subject.candidate.density
     if density is None or density.rate_per_dimension is None:
         return None
-    rates = density.rate_per_dimension(subject.question.test)
+    rates = density.rate_per_dimension(subject.question.test, subject.condition)
     return rates if rates.size == subject.codes.shape[1] else None

@@ -14,14 +14,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isthmus.conditions import needs_condition
-from isthmus.data import Source
-from isthmus.errors import DataError, UnsupportedError
+from isthmus.data import Resident, Source
+from isthmus.data.request import LABEL
+from isthmus.errors import DataError, OptionError
 from isthmus.evaluation.candidates import learned
 from isthmus.evaluation.features import FEATURES, Features
 from isthmus.evaluation.measures import MEASURES, ask
 from isthmus.evaluation.measures.base import MINUTES
 from isthmus.evaluation.stage import in_memory, question_on
-from isthmus.evaluation.subject import Subject
+from isthmus.evaluation.subject import Answers, Question, Subject
 from isthmus.evaluation.units import Units
 from isthmus.fitting import METRICS, Run
 from isthmus.metrics.estimates import Estimate
@@ -90,43 +91,50 @@ def evaluate(
     samples: int = DEFAULT_SAMPLES,
     seed: int = 0,
     features: Features | str | None = None,
+    dequantise: bool = False,
     say: Callable[[str], None] = lambda _: None,
 ) -> Evaluation:
     """Measure a trained run on the test part of data; classifiers learn from the training part.
 
     Args:
         run: From `fit`, or `Run.read(folder)`.
-        source: The data that it was trained on, or others like them; split as the run's were.
+        source: The data that it was trained on, or others like them, with their condition for a
+            conditional run; split as the run's were.
         measures: Names, see `MEASURES`; None takes all but those that take minutes, and "all"
             takes those too.
         samples: Importance samples for log p(x).
         seed: Of what is random in the measuring.
         features: Data (N, *D) -> (N, F), or "inception": the space in which neighbours, coverage,
             Fréchet distances and paths are measured; None takes the data's own elements.
+        dequantise: Spread greys that are stored as whole levels evenly over their cells, as
+            `compare` does: NLL and bits/dim then bound those of the levels themselves.
         say: Hears the name of each measure before it is taken.
 
     Raises:
-        DataError: A part of the split is empty.
+        DataError: A part of the split is empty, or a conditional run got data without conditions.
+        OptionError: The data have no whole levels to be spread.
         UnknownNameError: There is no measure of that name.
-        UnsupportedError: The model is conditional.
     """
-    if needs_condition(run.model):
-        raise UnsupportedError(
-            f"{run.recipe} is conditioned on something, and the measures ask about x alone: use "
-            "`isthmus score` and `isthmus reconstruct`, which take the condition with the data."
+    conditional = needs_condition(run.model)
+    if conditional and not source.spec.condition:
+        names = ", ".join(column.name for column in run.spec.condition)
+        raise DataError(
+            f"{run.recipe} is conditioned on {names}, and these data come without: load them with "
+            f"condition=, as the run's own were."
         )
     wanted = names_of(measures)
-    data = in_memory(source)
-    training, _, test = run.split.of(data)
+    training, _, test = run.split.of(source)
     if not len(training) or not len(test):
         raise DataError(
-            f"Of {len(data):,} data the split leaves {len(training):,} to learn from and "
+            f"Of {len(source):,} data the split leaves {len(training):,} to learn from and "
             f"{len(test):,} to measure; at least one of each is needed."
         )
-    question = question_on(Units(run.spec), training, test, test, seed)
+    training, test = in_memory(training), in_memory(test)
+    question = _question(run, training, test, dequantise, seed)
     space: Features | None = FEATURES.create(features) if isinstance(features, str) else features
     subject = Subject(learned(run, samples), replace(question, features=space))
     found = ask(subject, wanted, say)
+    found.words += [*_of_levels(question.units, found), *_of_condition(subject, run, found)]
     return Evaluation(
         found.values,
         found.why_missing,
@@ -134,12 +142,55 @@ def evaluate(
         {
             "data": f"{run.spec.name}: {len(test):,} held out (split seed {run.split.seed}), "
             f"{len(training):,} for classifiers to learn from",
-            "likelihood": f"{samples:,} importance samples",
+            "likelihood": f"{samples:,} importance samples"
+            + ("; whole levels spread over their cells" if dequantise else ""),
             "seed": str(seed),
         }
         | ({"features": getattr(space, "__name__", "the caller's")} if space else {}),
         found.arrays,
     )
+
+
+def _question(
+    run: Run, training: Resident, test: Resident, dequantise: bool, seed: int
+) -> Question:
+    if not dequantise:
+        return question_on(Units(run.spec), training, test, test, seed)
+    units = Units.of(run.spec)
+    if not units.levels:
+        raise OptionError(
+            f"{run.spec.name} is not stored as whole levels, so that there is nothing to "
+            "dequantise: leave it out."
+        )
+    # Noise of another seed for what is judged.
+    spread = units.spread(training, seed), units.spread(test, seed + 1)
+    return question_on(units, *spread, test, seed)
+
+
+def _of_levels(units: Units, found: Answers) -> list[str]:
+    """What the likelihood of whole levels is worth."""
+    spec = units.spec
+    if units.levels or spec.unit <= 1.0 or spec.log_unit == 0.0 or "nll" not in found.values:
+        return []
+    return [
+        f"The data are whole levels of {spec.unit + 1:g}, and NLL and bits/dim are of a density at "
+        "them: such a density can grow without bound. --dequantise (dequantise=True) "
+        "spreads the levels over their cells and bounds the bits of the levels themselves."
+    ]
+
+
+def _of_condition(subject: Subject, run: Run, found: Answers) -> list[str]:
+    """What figures of a conditional model are of."""
+    if not subject.candidate.conditional:
+        return []
+    names = [column.name for column in run.spec.condition]
+    said = (
+        f"{run.recipe} is told {', '.join(names)} of each datum: figures are of x given that, and "
+        "samples are drawn under the conditions of the held-out data."
+    )
+    if LABEL in names and "probe" in found.values:
+        said += " Its code need not carry the label, so that a probe near chance is no fault."
+    return [said]
 
 
 def names_of(measures: Sequence[str] | None) -> list[str]:

@@ -86,7 +86,8 @@ def _said(plain: str, variational: str, ahead: dict[str, list[str]], level: list
     winner = max(counts, key=lambda label: counts[label])
     loser = min(counts, key=lambda label: counts[label])
     text = (
-        f"By the codes alone {winner} is ahead: {counts[winner]} figures beyond noise against "
-        f"{counts[loser]}. {figures}"
+        f"By the codes alone {winner} is ahead: {counts[winner]} "
+        f"{'figure' if counts[winner] == 1 else 'figures'} beyond noise against {counts[loser]}. "
+        f"{figures}"
     )
     return Finding(ON_CODES, winner, text)

@@ -32,14 +32,16 @@ def prior_codes(subject: Subject, n: int) -> Floats:
         return random.multivariate_normal(codes.mean(0), covariance, n, method="eigh")
     _refuse_integers(model, subject.candidate.name)
     device = next(model.parameters()).device
+    given = subject.given(n)
     with answering(model), own_random_state(device, seed):
-        p = model.code_prior() if model.sampler is None else model.sampler()
+        p = model.code_prior(given) if model.sampler is None else model.sampler(given)
         z = p.sample() if p.batch_shape else p.sample(torch.Size((n,)))
     return as_floats(z[:n]).reshape(n, -1)
 
 
 def posterior_codes(subject: Subject, x: Floats) -> Floats:
-    """One draw z ~ q(z|x) for each of x (N, *D): (N, Z); the code itself where it is a point.
+    """One draw z ~ q(z|x) for each of the first held-out data x (N, *D): (N, Z); the code itself
+    where it is a point.
 
     Raises:
         UnsupportedError: The codes are integers.
@@ -48,9 +50,10 @@ def posterior_codes(subject: Subject, x: Floats) -> Floats:
     if model is None:
         return subject.candidate.encode(x)
     _refuse_integers(model, subject.candidate.name)
-    given = tensor_for(model, x)
-    with own_random_state(given.device, subject.question.seed):
-        return as_floats(model.encode(given, "sample")).reshape(len(x), -1)
+    asked = tensor_for(model, x)
+    with own_random_state(asked.device, subject.question.seed):
+        codes = model.encode(asked, "sample", condition=subject.given(len(x)))
+    return as_floats(codes).reshape(len(x), -1)
 
 
 def paths(subject: Subject, first: Floats, last: Floats, steps: int) -> Floats:

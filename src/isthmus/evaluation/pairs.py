@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -11,8 +13,18 @@ import numpy as np
 
 from isthmus.evaluation.units import Floats
 
-# What has a value for every held-out datum: r2 by the squared error, nll in nats.
-PAIRED = ("r2", "nll")
+# What has a value for every held-out datum, with the purpose it speaks of and the unit of a
+# difference. Samples have none: they are of no datum.
+PAIRED = {
+    "r2": ("reconstruction", "squared error"),
+    "nll": ("likelihood", "nats"),
+    "probe": ("features", "of the labels"),
+    "outlier_auc": ("anomalies", "AUC"),
+}
+# A difference of a larger p is within noise.
+LEVEL = 0.05
+# Decimals of a difference; a smaller one is written by its power of ten.
+MOST_DIGITS = 5
 
 
 @final
@@ -21,10 +33,11 @@ class Pair:
     """Two models on the same data; less is better in every value that is compared.
 
     Args:
-        figure: "r2", by the squared error of a datum, or "nll".
+        figure: "r2", by the squared error of a datum; "nll"; "probe", by labels that are missed;
+            or "outlier_auc", by held-out data that do not rank below spoiled ones.
         better: The label of the model with the smaller mean.
         worse: The other's.
-        difference: Mean over data of worse − better: squared error, or nats.
+        difference: Mean over data of worse − better, in the unit of `PAIRED`.
         error: Its standard error.
         p: Of Student's paired test of no difference, adjusted by Holm for all pairs of the figure.
     """
@@ -35,6 +48,47 @@ class Pair:
     difference: float
     error: float
     p: float
+
+    @property
+    def purpose(self) -> str:
+        """What the figure speaks of."""
+        return PAIRED[self.figure][0]
+
+    @property
+    def unit(self) -> str:
+        """Of the difference."""
+        return PAIRED[self.figure][1]
+
+    @property
+    def within_noise(self) -> bool:
+        """Whether other data of the same kind could turn the two around."""
+        return not self.p <= LEVEL
+
+    @property
+    def gap(self) -> str:
+        """The difference with its error, to the digits that the error leaves."""
+        if not self.error > 0:
+            return f"{self.difference:.3g}"
+        digits = max(0, 1 - math.floor(math.log10(self.error)))
+        if digits > MOST_DIGITS:
+            return f"{self.difference:.1g} ± {self.error:.1g}"
+        return f"{self.difference:,.{digits}f} ± {self.error:,.{digits}f}"
+
+    @property
+    def chance(self) -> str:
+        """P as it is quoted."""
+        return "p < 0.001" if self.p < 0.001 else f"p = {self.p:.3f}"
+
+
+def winners(pairs: Sequence[Pair]) -> list[Pair]:
+    """For each figure the best model against the next."""
+    found = []
+    for figure in dict.fromkeys(pair.figure for pair in pairs):
+        among = [pair for pair in pairs if pair.figure == figure]
+        wins = Counter(pair.better for pair in among)
+        first, count = wins.most_common(1)[0]
+        found += [pair for pair in among if pair.better == first and wins[pair.worse] == count - 1]
+    return found
 
 
 def paired_tests(per_datum: Sequence[tuple[str, dict[str, Floats]]]) -> list[Pair]:
@@ -63,7 +117,8 @@ def _pair(figure: str, a: tuple[str, Floats], b: tuple[str, Floats]) -> Pair:
 
     (better, first), (worse, second) = sorted((a, b), key=lambda model: model[1].mean())
     gaps = second - first
-    mean, n = float(gaps.mean()), len(gaps)
+    # Rounding may turn around two means that are equal.
+    mean, n = max(float(gaps.mean()), 0.0), len(gaps)
     error = float(gaps.std(ddof=1) / np.sqrt(n)) if n > 1 else float("nan")
     # Two models that agree on every datum do not differ.
     p = float(2.0 * t.sf(mean / error, n - 1)) if error > 0 else float(mean == 0)

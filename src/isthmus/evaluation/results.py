@@ -99,6 +99,10 @@ class Comparison:
     | `extreme_places/LABEL` | (2E,) | rows of the E lowest scores, then of the E highest |
     | `extremes/LABEL` | (2E, *D) | the data themselves |
     | `extremes_rebuilt/LABEL` | (2E, *D) | their reconstructions |
+    | `channels/LABEL` | (Z, 6) | of a map: mean, std, ends, share of variance, bits (or NaN) |
+    | `channel_scale/LABEL` | (2,) | mean and standard deviation of all its numbers |
+    | `channel_pictures/LABEL` | (n, K, h, w) | maps of the first held-out data |
+    | `channel_rows/LABEL` | (K,) | which channels these are, the widest first |
 
     Args:
         spec: The data.

@@ -40,17 +40,16 @@ def in_memory(source: Source) -> Resident:
     if isinstance(source, Resident) and len(source) <= MOST_ROWS:
         return source
     size = min(len(source), MOST_ROWS)
-    batch = next(source.epoch(size, seed=0, epoch=0))
-    note = (
-        ()
-        if size == len(source)
-        else (f"{size:,} of the {len(source):,} data stand for all of them.",)
-    )
+    whole = size == len(source)
+    # In their order, where all are taken: a split goes by it.
+    batch = _all(source) if whole else next(source.epoch(size, seed=0, epoch=0))
+    note = () if whole else (f"{size:,} of the {len(source):,} data stand for all of them.",)
     return Resident(
         batch.x,
         source.spec.with_length(size),
         labels=batch.labels,
         factors=batch.factors,
+        condition=batch.condition,
         notes=(*source.notes, *note),
     )
 
@@ -105,6 +104,8 @@ def question_on(units: Units, training: Source, test: Source, clean: Source, see
         seed=seed,
         train_factors=_whole(learnt.factors),
         test_factors=_whole(judged.factors),
+        train_condition=None if learnt.condition is None else as_floats(learnt.condition),
+        test_condition=None if judged.condition is None else as_floats(judged.condition),
     )
 
 
@@ -120,6 +121,7 @@ def _all(source: Source) -> Batch:
         torch.cat([batch.x for batch in batches]),
         joined([batch.labels for batch in batches]),
         factors=joined([batch.factors for batch in batches]),
+        condition=joined([batch.condition for batch in batches]),
     )
 
 

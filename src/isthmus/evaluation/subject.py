@@ -10,9 +10,11 @@ from typing import final
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
 
 from isthmus.errors import UnsupportedError
-from isthmus.evaluation.candidates import Candidate, Density, Importance
+from isthmus.evaluation.candidate import Candidate, Density, Importance
+from isthmus.evaluation.candidates import tensor_for
 from isthmus.evaluation.units import Floats, Units
 from isthmus.metrics.estimates import Estimate
 from isthmus.model import LatentModel
@@ -43,6 +45,8 @@ class Question:
         seed: Of samples, spoiling and classifiers.
         train_factors: (N, F) the factors that made the training data, or None.
         test_factors: (N, F) of the held-out data, or None.
+        train_condition: (N, C) what the training data are conditioned on, or None.
+        test_condition: (N, C) the same of the held-out data.
         features: (N, *D) data -> (N, F) features, in whose distances data are judged; None takes
             the elements themselves, each column of a table over its spread.
     """
@@ -56,6 +60,8 @@ class Question:
     seed: int = 0
     train_factors: NDArray[np.int64] | None = None
     test_factors: NDArray[np.int64] | None = None
+    train_condition: Floats | None = None
+    test_condition: Floats | None = None
     features: Callable[[Floats], Floats] | None = None
 
     @cached_property
@@ -128,17 +134,19 @@ class Subject:
     @cached_property
     def codes(self) -> Floats:
         """(N, Z) of the held-out data."""
-        return self.candidate.encode(self.question.test)
+        return self.candidate.encode(self.question.test, self.condition)
 
     @cached_property
     def train_codes(self) -> Floats:
         """(N, Z) of the training data."""
-        return self.candidate.encode(self.question.train)
+        told = self.question.train_condition if self.candidate.conditional else None
+        return self.candidate.encode(self.question.train, told)
 
     @cached_property
     def rebuilt(self) -> Floats:
         """(N, *D) the held-out data rebuilt from their codes, in the data's own values."""
-        return self.question.units.centred(self.candidate.decode(self.codes))
+        decoded = self.candidate.decode(self.codes, self.condition)
+        return self.question.units.centred(decoded)
 
     @cached_property
     def real(self) -> Floats:
@@ -147,8 +155,11 @@ class Subject:
 
     @cached_property
     def drawn(self) -> Floats:
-        """(n, *D) as many new data, as values that the data could have."""
-        new = self.candidate.draw(len(self.real), self.question.seed)
+        """(n, *D) as many new data, as values that the data could have; of a conditional model
+        under the conditions of the held-out ones.
+        """
+        n = len(self.real)
+        new = self.candidate.draw(n, self.question.seed, self.condition_of(n))
         return self.question.units.settled(new)
 
     @cached_property
@@ -159,7 +170,8 @@ class Subject:
             UnsupportedError: The candidate has no density.
         """
         x = self.question.test[:BOUND_ROWS]
-        return self.density.rate(x), self.density.distortion(x)
+        told = self.condition_of(len(x))
+        return self.density.rate(x, told), self.density.distortion(x, told)
 
     @property
     def density(self) -> Density:
@@ -181,9 +193,23 @@ class Subject:
         """
         density, x = self.density, self.question.test[:DENSITY_ROWS]
         if density.importance is not None:
-            return density.importance(x)
+            return density.importance(x, self.condition_of(len(x)))
         known = density.log_likelihood(x)
         return Importance(known, np.zeros_like(known), np.full_like(known, math.inf))
+
+    @property
+    def condition(self) -> Floats | None:
+        """(N, C) what the candidate is told of the held-out data, or None where it asks nothing."""
+        return self.question.test_condition if self.candidate.conditional else None
+
+    def condition_of(self, n: int) -> Floats | None:
+        """(n, C) the same of the first n."""
+        return None if self.condition is None else self.condition[:n]
+
+    def given(self, n: int) -> Tensor | None:
+        """(n, C) the same, as the model takes it."""
+        told = self.condition_of(n)
+        return None if told is None else tensor_for(self.model, told)
 
     @property
     def model(self) -> LatentModel:
@@ -227,7 +253,12 @@ class Subject:
         return found.reshape(len(x), -1)
 
     def error(self, x: Floats) -> Floats:
-        """(N,) squared error of x rebuilt, relative to each column's spread in a table."""
-        rebuilt = self.candidate.decode(self.candidate.encode(x))
+        """(N,) squared error of x rebuilt, relative to each column's spread in a table.
+
+        Args:
+            x: (N, *D) the first held-out data, or the same spoiled.
+        """
+        told = self.condition_of(len(x))
+        rebuilt = self.candidate.decode(self.candidate.encode(x, told), told)
         result: Floats = np.square((rebuilt - x) / self.question.spread).reshape(len(x), -1).sum(1)
         return result

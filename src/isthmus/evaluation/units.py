@@ -70,9 +70,10 @@ class Units:
         noise = torch.rand(x.shape, generator=torch.Generator().manual_seed(seed))
         return Resident(
             (x * self.spec.unit + noise) / self.levels,
-            replace(self.spec, unit=1.0),
+            replace(self.spec, unit=1.0, length=len(x)),
             labels=source.labels,
             factors=source.factors,
+            condition=source.condition,
             notes=source.notes,
             test_from=source.test_from,
         )

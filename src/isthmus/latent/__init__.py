@@ -1,7 +1,14 @@
 """Tools for the codes of any model: paths, traversals, directions, neighbours, edits."""
 
 from isthmus.latent.aggregate import Aggregate
-from isthmus.latent.attributes import ATTRIBUTE_METHODS, Attribute, analogy, attribute, move
+from isthmus.latent.attributes import (
+    ATTRIBUTE_METHODS,
+    Attribute,
+    analogy,
+    attribute,
+    direction,
+    move,
+)
 from isthmus.latent.editing import Edited, edit
 from isthmus.latent.geodesic import Geodesics, shortest_paths
 from isthmus.latent.neighbours import CODE_METRICS, Neighbours, nearest, nearest_by_posterior
@@ -25,6 +32,7 @@ __all__ = [
     "analogy",
     "attribute",
     "centre",
+    "direction",
     "edit",
     "information",
     "interpolate",

@@ -79,17 +79,34 @@ def attribute(
         al., Interpreting the Latent Space of GANs for Semantic Face Editing, arXiv 1907.10786
         (normals).
     """
-    chosen = ATTRIBUTE_METHODS[method].factory
     space = space_of(model.posterior, moving=True)
     rows = space.chart(flat(model, codes)).double().cpu().numpy()
+    straight, found = direction(rows, values, towards, method=method, seed=seed)
+    vector = torch.from_numpy(straight).to(codes)
+    if space.free is not None:
+        vector[space.free :] = 0.0
+    return Attribute(vector.reshape(model.latent_shape), found.score, found.measure, name)
+
+
+def direction(
+    rows: np.ndarray,
+    values: Any,
+    towards: Any = None,
+    *,
+    method: str = "means",
+    seed: int = 0,
+) -> tuple[np.ndarray, Readout]:
+    """The direction (Z,) of a property in codes (N, Z) of any origin, and how it is read there.
+
+    The other arguments and what is raised are those of `attribute`.
+    """
+    chosen = ATTRIBUTE_METHODS[method].factory
     target = _as_target(values, towards)
     same_length(rows, target, "codes and values")
     read = read_class if target.dtype == bool else read_number
     found = read(rows, target, seed)
-    vector = torch.from_numpy(chosen(rows, target, found)).to(codes)
-    if space.free is not None:
-        vector[space.free :] = 0.0
-    return Attribute(vector.reshape(model.latent_shape), found.score, found.measure, name)
+    vector: np.ndarray = chosen(rows, target, found)
+    return vector, found
 
 
 def move(model: LatentModel, codes: Tensor, vector: Tensor, by: float | Tensor = 1.0) -> Tensor:

@@ -7,6 +7,7 @@ from isthmus.metrics.discrepancy import mmd
 from isthmus.metrics.estimates import Estimate, interval, mean_and_error, standard_error
 from isthmus.metrics.frechet import frechet_distance
 from isthmus.metrics.identifiability import canonical_correlation, mean_correlation
+from isthmus.metrics.images import ms_ssim, psnr, ssim
 from isthmus.metrics.information import (
     Surgery,
     active_units,
@@ -14,10 +15,11 @@ from isthmus.metrics.information import (
     bits_per_dim,
     elbo_surgery,
 )
+from isthmus.metrics.latents import LatentStatistics, latent_statistics
 from isthmus.metrics.manifolds import Prdc, prdc
 from isthmus.metrics.neighbours import continuity, trustworthiness
 from isthmus.metrics.outliers import auc
-from isthmus.metrics.probes import knn_probe, linear_probe
+from isthmus.metrics.probes import knn_probe, linear_probe, probe_hits
 from isthmus.metrics.reconstruction import mae, r2, rmse
 from isthmus.metrics.sharpness import Sharpness, relative_sharpness
 from isthmus.metrics.smoothness import Smoothness, path_smoothness
@@ -33,6 +35,7 @@ from isthmus.metrics.two_sample import two_sample_auc, two_sample_p
 __all__ = [
     "Agreement",
     "Estimate",
+    "LatentStatistics",
     "Memorising",
     "Prdc",
     "Sharpness",
@@ -55,6 +58,7 @@ __all__ = [
     "knn_probe",
     "l0",
     "latent_density",
+    "latent_statistics",
     "linear_probe",
     "mae",
     "mean_and_error",
@@ -62,11 +66,15 @@ __all__ = [
     "mean_max_cosine",
     "memorising",
     "mmd",
+    "ms_ssim",
     "path_smoothness",
     "prdc",
+    "probe_hits",
+    "psnr",
     "r2",
     "relative_sharpness",
     "rmse",
+    "ssim",
     "standard_error",
     "trustworthiness",
     "two_sample_auc",

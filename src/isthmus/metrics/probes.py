@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from isthmus.errors import DataError, OptionError
 from isthmus.metrics.checks import Floats, as_rows, same_length
@@ -18,7 +18,6 @@ def _labelled(codes: ArrayLike, labels: ArrayLike) -> tuple[Floats, np.ndarray]:
     return rows, classes
 
 
-@one_thread
 def linear_probe(
     train_codes: ArrayLike,
     train_labels: ArrayLike,
@@ -41,6 +40,22 @@ def linear_probe(
     Raises:
         DataError: Lengths differ, a code is not finite, or the training labels hold one class.
     """
+    return float(probe_hits(train_codes, train_labels, test_codes, test_labels, seed).mean())
+
+
+@one_thread
+def probe_hits(
+    train_codes: ArrayLike,
+    train_labels: ArrayLike,
+    test_codes: ArrayLike,
+    test_labels: ArrayLike,
+    seed: int,
+) -> NDArray[np.bool_]:
+    """Which test labels (M,) the classifier of `linear_probe` meets, from the same arguments.
+
+    Raises:
+        DataError: As `linear_probe`.
+    """
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
@@ -54,7 +69,9 @@ def linear_probe(
         # The accuracy has long settled when the weights of separable classes still grow.
         warnings.simplefilter("ignore", ConvergenceWarning)
         probe.fit(codes, labels)
-    return float(probe.score(*_labelled(test_codes, test_labels)))
+    asked, truth = _labelled(test_codes, test_labels)
+    met: NDArray[np.bool_] = probe.predict(asked) == truth
+    return met
 
 
 @one_thread

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import final
 
 import numpy as np
 from markupsafe import Markup
 
+from isthmus.metrics import psnr, ssim
 from isthmus.report.figure import Figure, Floats, Panel, Subject
 from isthmus.report.looks import colour_bar
 from isthmus.report.pictures import img, opaque, sheet, shrink, signed
@@ -32,13 +35,14 @@ def image_reconstructions(subject: Subject) -> Figure | None:
     pairs = [(label, shrink(r[:n])) for label, r in found]
     errors = {label: np.nan_to_num(r - small) for label, r in pairs}
     mean = {label: float(np.abs(e).mean()) for label, e in errors.items()}
+    near = {label: fidelity(originals[:n], r[:n]) for label, r in found}
     full = error_scale(errors)
     panels = [
         Panel((img(sheet(opaque(small), n), f"{n} held-out images", side),), "held-out images")
     ]
     for label, r in pairs:
         pictures: tuple[Markup, ...] = (
-            img(sheet(opaque(r), n), f"{label}: reconstructions of the {n} images", side),
+            img(sheet(opaque(r), n), f"{label}: {near[label].alt(n)}", side),
             img(
                 sheet(signed(errors[label], full), n),
                 f"{label}: error of each reconstruction",
@@ -47,7 +51,12 @@ def image_reconstructions(subject: Subject) -> Figure | None:
             ),
         )
         panels.append(
-            Panel(pictures, label, f"mean error {fixed(mean[label], 3)}", subject.looks[label])
+            Panel(
+                pictures,
+                label,
+                f"mean error {fixed(mean[label], 3)}{near[label].note}",
+                subject.looks[label],
+            )
         )
     return Figure(
         "reconstructions",
@@ -55,7 +64,7 @@ def image_reconstructions(subject: Subject) -> Figure | None:
         "Beside or under each model's reconstructions stands where they err: orange is too "
         "bright, blue too dark, in full "
         f"colour from {fixed(full, 2)} of the white level on; nothing is no error.",
-        say_errors(mean, n),
+        say_errors(mean, n) + say_fidelity(near),
         "strips",
         tuple(panels),
         (
@@ -64,6 +73,66 @@ def image_reconstructions(subject: Subject) -> Figure | None:
                 "error, the same for all models",
             ),
         ),
+    )
+
+
+@final
+@dataclass(frozen=True)
+class Fidelity:
+    """How near each of n images one model's reconstruction comes.
+
+    Args:
+        ratios: (n,) peak signal-to-noise ratios in decibels, infinite where an image is equal.
+        alike: (n,) structural similarities.
+    """
+
+    ratios: Floats
+    alike: Floats
+
+    @property
+    def note(self) -> str:
+        """Both, on average and from the least to the most."""
+        if not len(self.ratios) or not np.isfinite(self.ratios).all():
+            return ""
+        ends = f" ({fixed(self.ratios.min(), 1)} to {fixed(self.ratios.max(), 1)})"
+        return (
+            f", PSNR {fixed(self.ratios.mean(), 1)} dB{ends if len(self.ratios) > 1 else ''}, "
+            f"SSIM {fixed(self.alike.mean(), 2)}"
+        )
+
+    def alt(self, n: int) -> str:
+        """The pictures in words, each with its figures."""
+        if not self.note:
+            return f"reconstructions of the {n} images"
+        ratios = ", ".join(fixed(value, 1) for value in self.ratios)
+        alike = ", ".join(fixed(value, 2) for value in self.alike)
+        return f"reconstructions of the {n} images, with a PSNR of {ratios} dB and SSIM of {alike}"
+
+
+def fidelity(images: Floats, rebuilt: Floats) -> Fidelity:
+    """Of images (n, C, H, W) in [0, 1] and their reconstructions, cut off at black and white.
+
+    Nothing is said where a pixel is missing, or where the images go beyond black and white.
+    """
+    known = np.isfinite(images).all() and np.isfinite(rebuilt).all()
+    if not known or images.min() < 0 or images.max() > 1:
+        return Fidelity(np.zeros(0), np.zeros(0))
+    shown = np.clip(rebuilt, 0.0, 1.0)
+    return Fidelity(psnr(images, shown, 1.0), ssim(images, shown, 1.0))
+
+
+def say_fidelity(near: Mapping[str, Fidelity]) -> str:
+    """How much harder some of the images are than others, by the model that comes nearest."""
+    known = {label: f for label, f in near.items() if f.note and len(f.ratios) > 1}
+    if not known:
+        return ""
+    best = max(known, key=lambda label: float(known[label].ratios.mean()))
+    ratios, alike = known[best].ratios, known[best].alike
+    low, high = int(ratios.argmin()), int(ratios.argmax())
+    return (
+        f" From left to right, image {low + 1} comes back worst from {best} (PSNR "
+        f"{fixed(ratios[low], 1)} dB, SSIM {fixed(alike[low], 2)}) and image {high + 1} best "
+        f"({fixed(ratios[high], 1)} dB, {fixed(alike[high], 2)})."
     )
 
 

@@ -15,7 +15,7 @@ from isthmus.report.columns import Columns, choose_columns
 from isthmus.report.figure import Figure, Floats, Panel, Subject
 from isthmus.report.looks import LEVELS, colour_bar, signed_tone
 from isthmus.report.pictures import framed, img, opaque, sheet, shrink
-from isthmus.report.words import fixed, percent, short
+from isthmus.report.words import fixed, listed, percent, short
 
 # Numbers over all models' strips of a figure: keeps the file small with any number of models.
 NUMBERS = 300_000
@@ -29,6 +29,8 @@ WIDTH = 350.0
 ROW = 17.0
 TOP = 34.0
 LONGEST_NAME = 13
+# How the titles of strips of one integer of a code begin.
+INTEGER = "code "
 # Between data and what was decoded.
 APART = 2.5
 
@@ -78,11 +80,21 @@ def traversals(subject: Subject) -> Figure | None:
         "What each dimension changes",
         "Each strip sets one number of the code, from where the lowest hundredth of held-out codes "
         "lies to where the highest does, and leaves the others at their middle; dimensions come in "
-        f"the order of what they tell.{_scale_words(subject)}",
+        f"the order of what they tell.{_swaps(found)}{_scale_words(subject)}",
         _say_traversals(seen),
         "medium",
         panels(subject, found),
         scale(subject),
+    )
+
+
+def _swaps(found: Sequence[Film]) -> str:
+    """How strips of integers are made, where there are some."""
+    if not any(title.startswith(INTEGER) for film in found for title in film.titles):
+        return ""
+    return (
+        " Codes of integers have no number to move: a strip there sets one integer of a usual "
+        "datum's code to the values that held-out data take, the most frequent first."
     )
 
 
@@ -160,7 +172,7 @@ def attributes(subject: Subject) -> Figure | None:
         "Sliders for labels" if labelled else "Sliders for columns",
         f"Each strip shows {how}; the figure beside it says how well a linear probe reads the "
         f"property off held-out codes.{_scale_words(subject)}",
-        _say_sliders(found),
+        _say_sliders(found) + _no_sliders(subject, found),
         "medium",
         panels(subject, found),
         scale(subject),
@@ -180,6 +192,13 @@ def _say_sliders(found: Sequence[Film]) -> str:
         return f"{said}."
     where = "" if other == label else f" in {other}'s"
     return f"{said}, “{name}” least so{where} ({measure} {fixed(low, 2)})."
+
+
+def _no_sliders(subject: Subject, found: Sequence[Film]) -> str:
+    """Which models have no slider."""
+    shown = {film.label for film in found}
+    others = [r.label for r in subject.main if r.label not in shown]
+    return f" The codes of {listed(others)} have no direction to move in." if others else ""
 
 
 def panels(subject: Subject, found: Sequence[Film]) -> tuple[Panel, ...]:

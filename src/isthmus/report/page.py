@@ -14,7 +14,9 @@ from typing import final
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from isthmus.evaluation.pairs import Pair, winners
 from isthmus.evaluation.results import Comparison, Finding
+from isthmus.report.channels import channels
 from isthmus.report.columns import column_r2, column_samples, parity
 from isthmus.report.examples import image_reconstructions, image_samples
 from isthmus.report.figure import Figure, Subject
@@ -38,7 +40,7 @@ PURPOSES = {
     "compress": "To compress",
     "generate": "To generate",
     "features": "As features",
-    "anomalies": "To spot anomalies",
+    "spot anomalies": "To spot anomalies",
     "code size": "How large a code?",
 }
 FIGURES: tuple[Callable[[Subject], Figure | None], ...] = (
@@ -53,6 +55,7 @@ FIGURES: tuple[Callable[[Subject], Figure | None], ...] = (
     latent_maps,
     prior_maps,
     information,
+    channels,
     traversals,
     terms,
     interpolations,
@@ -74,6 +77,7 @@ class Page:
         data: The data, in a sentence.
         verdict: The heading over the findings.
         cards: (purpose, finding).
+        pairs: By figure, the winner against the next.
         table: The main figures.
         more_tables: (heading, table) of the other figures.
         figures: In reading order.
@@ -86,6 +90,7 @@ class Page:
     data: str
     verdict: str
     cards: tuple[tuple[str, Finding], ...]
+    pairs: tuple[Pair, ...]
     table: Table
     more_tables: tuple[tuple[str, Table], ...]
     figures: tuple[Figure, ...]
@@ -145,6 +150,7 @@ def make_page(comparison: Comparison, title: str, verdict: str) -> Page:
         cards=tuple(
             (PURPOSES.get(f.purpose, _sentence(f.purpose)), f) for f in comparison.findings
         ),
+        pairs=tuple(winners(comparison.pairs)),
         table=table,
         more_tables=tuple((_sentence(name), other) for name, other in others),
         figures=tuple(f for f in figures if f is not None),

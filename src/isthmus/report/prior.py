@@ -42,7 +42,7 @@ def prior_maps(subject: Subject) -> Figure | None:
         "Each dot is a code drawn from q(z|x) of a held-out datum, on the two dimensions that tell "
         f"most; the contours hold {percent(INNER)} and {percent(OUTER)} of the prior there. Where "
         "dots leave them, or leave room within, samples are decoded from codes that no datum has.",
-        say_inside(inside),
+        say_inside(inside) + _without(subject, list(inside)),
         "small",
         tuple(panels),
         ((dot, "codes of held-out data"), (line, "prior")),
@@ -63,6 +63,15 @@ def say_inside(inside: dict[str, float]) -> str:
     if not verdicts:
         return f"{text}, about what the prior expects."
     return f"{text}: {'; '.join(verdicts)}."
+
+
+def _without(subject: Subject, shown: list[str]) -> str:
+    """Which models are not shown, and why."""
+    others = [r.label for r in subject.main if r.label not in shown]
+    if not others:
+        return ""
+    verb = "has" if len(others) == 1 else "have"
+    return f" {listed(others)} {verb} no prior over two or more numbers to be held against."
 
 
 def _put(labels: list[str]) -> str:

@@ -25,6 +25,9 @@ from isthmus.metrics.disentanglement import (
 from isthmus.metrics.disentanglement.inputs import TEST, TRAIN
 from isthmus.metrics.estimates import Estimate
 
+# Latents of which all pairs are held against each other, at most: time grows with their square.
+WIDEST_PAIRED = 256
+
 
 def _scores(**values: float) -> Answers:
     return Answers(values={key: Estimate(float(v), math.nan) for key, v in values.items()})
@@ -112,7 +115,13 @@ def fixed_factors(subject: Subject) -> Answers:
 )
 def dependent_latents(subject: Subject) -> Answers:
     """How much the latents tell of each other."""
-    if subject.codes.shape[1] < 2:
+    width = subject.codes.shape[1]
+    if width < 2:
         raise UnsupportedError("a code of one number has no pair of latents")
+    if width > WIDEST_PAIRED:
+        raise UnsupportedError(
+            f"a code of {width:,} numbers has too many pairs of latents; at most {WIDEST_PAIRED} "
+            "are held against each other"
+        )
     found = dependence(subject.codes, seed=subject.question.seed)
     return _scores(tc=found.total_correlation, latent_mi=found.mutual_information)

@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.distributions import Distribution
 
 from isthmus.answering import answering
+from isthmus.conditions import reads_condition
 from isthmus.distributions import EventDistribution
 from isthmus.errors import UnsupportedError
 from isthmus.evaluation.candidates import tensor_for
@@ -33,6 +34,8 @@ from isthmus.training.devices import own_random_state
 
 # Data that make the aggregated posterior, at most: time grows with their square.
 AGGREGATED_ROWS = 2000
+# Log densities of single numbers that are taken for it, at most: codes that are maps have many.
+AGGREGATED_ELEMENTS = 1 << 30
 # Elements that are held at once: of a table of log densities, and of the encoder's input.
 TABLE_ELEMENTS = 1 << 22
 # Bits below log N at which the information stands under its ceiling.
@@ -70,9 +73,15 @@ def information(subject: Subject) -> Answers:
             f"log q(z|x) of {type(model.posterior).__name__} is none of z alone, so that it has no "
             "aggregate"
         )
-    x = tensor_for(model, subject.question.test[:AGGREGATED_ROWS])
+    if reads_condition(model.prior):
+        raise UnsupportedError(
+            f"the prior of {subject.candidate.name} depends on the condition, and the codes of "
+            "all data are held against one prior"
+        )
+    rows = min(AGGREGATED_ROWS, math.isqrt(AGGREGATED_ELEMENTS // subject.candidate.latent_dim))
+    x = tensor_for(model, subject.question.test[: max(rows, 2)])
     with own_random_state(x.device, subject.question.seed):
-        parts = surgery(model, x)
+        parts = surgery(model, x, subject.given(len(x)))
     answers = Answers(
         values={
             "mi": _mean_bits(parts.information),
@@ -94,16 +103,18 @@ def information(subject: Subject) -> Answers:
     return answers
 
 
-def surgery(model: LatentModel, x: Tensor) -> Surgery:
+def surgery(model: LatentModel, x: Tensor, condition: Tensor | None = None) -> Surgery:
     """The rate of x (N, *D), in the data's units, in parts by the posterior aggregated over x.
 
     Args:
         model: Its posterior has a density of z alone.
         x: All are held at once.
+        condition: (N, C), for a conditional model whose prior does not read it; a datum is then x
+            and its condition together.
     """
     with answering(model):
         u = model.scaling(x)
-        q, p = model.infer(u), model.code_prior()
+        q, p = model.infer(u, condition), model.code_prior()
         z = q.sample()
         q, p = _apart(q, model.posterior.factorised), _apart(p, model.posterior.factorised)
         groups = z[0].numel() if model.posterior.factorised else 1
@@ -154,7 +165,7 @@ def dimensions(subject: Subject) -> Answers:
     density = subject.density
     if density.rate_per_dimension is None:
         raise UnsupportedError(f"the rate of {subject.candidate.name} does not split")
-    rates = bits(density.rate_per_dimension(subject.question.test))
+    rates = bits(density.rate_per_dimension(subject.question.test, subject.condition))
     if len(rates) == 1 < subject.candidate.latent_dim:
         raise UnsupportedError("the rate does not split by dimension")
     said = collapse(rates, subject.candidate.options)
@@ -178,7 +189,8 @@ def codes(subject: Subject) -> Answers:
     posterior = model.posterior
     if not (isinstance(posterior, DiscretePosterior) and posterior.has_mode):
         raise UnsupportedError(f"the codes of {subject.candidate.name} are no integers")
-    integers = model.encode(tensor_for(model, subject.question.test), "argmax")
+    x = tensor_for(model, subject.question.test)
+    integers = model.encode(x, "argmax", condition=subject.given(len(x)))
     columns = integers.reshape(-1, posterior.books).cpu().numpy()
     found = {
         "usage": code_usage(columns, posterior.n_codes),

@@ -24,6 +24,8 @@ from isthmus.metrics.estimates import Estimate
 # more than there are data for, a covariance is mostly noise.
 AXES = 32
 PICTURE_AXES = 3
+# Numbers in a code whose covariances the data can tell, at most.
+WIDEST_MIXED = 256
 
 
 @measure(
@@ -151,6 +153,13 @@ def clusters(subject: Subject) -> Answers:
     _, labels = subject.labels
     answers = Answers()
     for clustering, ending in (("k-means", ""), ("mixture", "_mixture")):
+        if clustering == "mixture" and subject.codes.shape[1] > WIDEST_MIXED:
+            why = (
+                f"Gaussians of any covariance are not fitted to codes of more than {WIDEST_MIXED} "
+                "numbers"
+            )
+            answers.why_missing |= {"ari_mixture": why, "nmi_mixture": why}
+            continue
         found = cluster_agreement(subject.codes, labels, clustering, subject.question.seed)
         answers.values[f"ari{ending}"] = Estimate(found.ari, math.nan)
         answers.values[f"nmi{ending}"] = Estimate(found.nmi, math.nan)

@@ -82,7 +82,7 @@ def annealed(subject: Subject) -> Answers:
     """Log p(x) by annealed importance sampling, beside importance sampling on the same data."""
     model, x = _annealable(subject)
     with own_random_state(x.device, subject.question.seed):
-        found = annealed_log_likelihood(model, x, HOW)
+        found = annealed_log_likelihood(model, x, HOW, condition=subject.given(len(x)))
     log_p = as_floats(found.log_likelihood)
     nll = subject.question.units.log_cells - log_p
     excess = log_p - subject.likely.log_likelihood[: len(x)]
@@ -107,7 +107,7 @@ def sandwich(subject: Subject) -> Answers:
     """The sandwich of log p(x) by bidirectional Monte Carlo, on data that the model made."""
     model, x = _annealable(subject)
     with own_random_state(x.device, subject.question.seed):
-        sides = bdmc(model, ANNEALED_ROWS, HOW)
+        sides = bdmc(model, len(x), HOW, condition=subject.given(len(x)))
     lower, upper = as_floats(sides.lower), as_floats(sides.upper)
     gap = mean_and_error(upper - lower)
     how = f"{len(lower):,} data of its own making, {HOW.chains} chains, {HOW.steps} steps"
@@ -153,7 +153,7 @@ def gaps(subject: Subject) -> Answers:
     """What the bound loses to the encoder, and what to the family of its posteriors."""
     model, x = _annealable(subject)
     with own_random_state(x.device, subject.question.seed):
-        found = inference_gaps(model, x, annealing=HOW)
+        found = inference_gaps(model, x, annealing=HOW, condition=subject.given(len(x)))
     return Answers(
         values={
             "gap_amortisation": mean_and_error(as_floats(found.gap)),

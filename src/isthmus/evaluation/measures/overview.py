@@ -14,13 +14,14 @@ from isthmus.evaluation.units import Floats
 from isthmus.metrics import (
     active_units,
     auc,
-    linear_probe,
     mean_and_error,
+    probe_hits,
     r2,
     rmse,
     two_sample_auc,
 )
 from isthmus.metrics.estimates import Estimate
+from isthmus.metrics.ranking import placements
 
 LOG2 = math.log(2.0)
 
@@ -95,10 +96,12 @@ def likelihood(subject: Subject) -> Answers:
             "rate": mean_and_error(rate / LOG2),
             "distortion": mean_and_error(distortion / LOG2),
         },
-        per_datum={"nll": nll},
+        # log p(x|c) answers another question than log p(x): no pair for the models of a comparison.
+        per_datum={} if subject.candidate.conditional else {"nll": nll},
     )
     if density.rate_per_dimension is not None:
-        answers.arrays["rates"] = np.sort(density.rate_per_dimension(question.test) / LOG2)[::-1]
+        rates = density.rate_per_dimension(question.test, subject.condition)
+        answers.arrays["rates"] = np.sort(rates / LOG2)[::-1]
     return answers
 
 
@@ -163,11 +166,14 @@ def samples(subject: Subject) -> Answers:
 def probe(subject: Subject) -> Answers:
     """How well a linear classifier reads the labels off the codes."""
     train_labels, test_labels = subject.labels
-    accuracy = linear_probe(
+    met = probe_hits(
         subject.train_codes, train_labels, subject.codes, test_labels, subject.question.seed
     )
+    accuracy = float(met.mean())
     error = math.sqrt(max(accuracy * (1.0 - accuracy), 1e-12) / len(subject.codes))
-    return Answers(values={"probe": Estimate(accuracy, error)})
+    return Answers(
+        values={"probe": Estimate(accuracy, error)}, per_datum={"probe": 1.0 - met.astype(float)}
+    )
 
 
 @measure(
@@ -192,13 +198,20 @@ def outliers(subject: Subject) -> Answers:
     else:
         density = subject.density
         normal = np.add(*subject.bound)[:count]
-        spoiled = density.rate(spoiled_data) + density.distortion(spoiled_data)
+        told = subject.condition_of(count)
+        spoiled = density.rate(spoiled_data, told) + density.distortion(spoiled_data, told)
     truth = np.repeat([False, True], [len(normal), len(spoiled)])
-    found = auc(np.concatenate([normal, spoiled]), truth)
+    scores = np.concatenate([normal, spoiled])
+    found = auc(scores, truth)
     # Hanley & McNeil's error of an area under the curve.
     q1, q2, n = found / (2.0 - found), 2.0 * found**2 / (1.0 + found), len(normal)
     variance = (found * (1 - found) + (n - 1) * (q1 - found**2 + q2 - found**2)) / n**2
-    return Answers(values={"outlier_auc": Estimate(found, math.sqrt(max(variance, 0.0)))})
+    # What a datum and its spoiled copy bring to the area, as DeLong et al. take it apart.
+    missed = 1.0 + found - np.add(*placements(scores, truth))
+    return Answers(
+        values={"outlier_auc": Estimate(found, math.sqrt(max(variance, 0.0)))},
+        per_datum={"outlier_auc": missed},
+    )
 
 
 @measure(

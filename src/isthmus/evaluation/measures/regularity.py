@@ -151,10 +151,13 @@ def interpolations(subject: Subject) -> Answers:
     """How evenly data change along the way between the codes of two held-out data."""
     codes = subject.codes
     random = np.random.default_rng(subject.question.seed)
-    first, last = (codes[random.permutation(len(codes))[:PAIRS]] for _ in range(2))
-    way = paths(subject, first, last, STEPS)
-    data = subject.question.units.centred(subject.candidate.decode(way.reshape(-1, way.shape[-1])))
-    decoded = subject.features(data).reshape(len(first), STEPS, -1)
+    first, last = (random.permutation(len(codes))[:PAIRS] for _ in range(2))
+    way = paths(subject, codes[first], codes[last], STEPS)
+    # A conditional model stays at the condition of the first: the code alone moves.
+    told = None if subject.condition is None else subject.condition[first].repeat(STEPS, axis=0)
+    data = subject.candidate.decode(way.reshape(-1, way.shape[-1]), told)
+    decoded = subject.features(subject.question.units.centred(data))
+    decoded = decoded.reshape(len(first), STEPS, -1)
     found = path_smoothness(decoded, way)
     return Answers(
         values={

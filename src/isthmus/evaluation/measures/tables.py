@@ -6,8 +6,9 @@ INFORMATION = "information"
 LATENT = "latent space"
 DISENTANGLEMENT = "disentanglement"
 SAMPLES = "samples"
+IMAGES = "images"
 # Measures that fill no column, and make what a report draws.
 PICTURES = "pictures"
 
 # In which order a reader wants them.
-ORDER = (OVERVIEW, LATENT, DISENTANGLEMENT, INFORMATION, LIKELIHOOD, SAMPLES, PICTURES)
+ORDER = (OVERVIEW, IMAGES, LATENT, DISENTANGLEMENT, INFORMATION, LIKELIHOOD, SAMPLES, PICTURES)
