@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.ensemble import GradientBoostingClassifier
 
-from isthmus.metrics.disentanglement.boosting import Boosting
+from isthmus.metrics.disentanglement.boosting import Binned, Boosting
 
 RNG = np.random.default_rng(0)
 
@@ -21,6 +21,9 @@ def test_few_distinct_values_give_the_same_trees(classes, rows):
     new = RNG.normal(size=(500, 3))
     assert (ours.predict(new) == theirs.predict(new)).mean() > 0.96
     assert (ours.predict(z) == theirs.predict(z)).mean() > 0.99
+    np.testing.assert_array_equal(ours.learnt, ours.predict(z))
+    again = Boosting.fit(Binned.of(z), y, 0)
+    np.testing.assert_array_equal(again.importances, ours.importances)
 
 
 def test_many_distinct_values_are_binned_at_quantiles_with_little_lost():
@@ -50,3 +53,4 @@ def test_nothing_to_learn():
     assert (constant.importances == 0).all()
     single = Boosting.fit(RNG.normal(size=(20, 2)), np.full(20, 7), 0)
     assert (single.predict(np.zeros((3, 2))) == 7).all()
+    assert (single.learnt == 7).all()

@@ -6,7 +6,7 @@ from sklearn.metrics import mutual_info_score
 
 from isthmus.errors import DataError, OptionError
 from isthmus.metrics.disentanglement import discretise, halves, mig
-from isthmus.metrics.disentanglement.inputs import as_factors
+from isthmus.metrics.disentanglement.inputs import as_factors, ranked
 from isthmus.metrics.disentanglement.mutual import entropies, mutual_information
 
 RNG = np.random.default_rng(0)
@@ -63,3 +63,13 @@ def test_refusals():
         halves(z, np.arange(6), seed=0, test=0)
     with pytest.raises(OptionError, match="bins is 0"):
         discretise(z, 0)
+
+
+@pytest.mark.parametrize("scale", [1, 7, 10**15])
+def test_values_near_and_far_are_renamed_in_their_order(scale):
+    values = np.random.default_rng(0).integers(-4, 5, size=(60, 2)) * scale
+    ranks, sizes = ranked(values)
+    for j, column in enumerate(values.T):
+        known, inverse = np.unique(column, return_inverse=True)
+        np.testing.assert_array_equal(ranks[:, j], inverse)
+        assert sizes[j] == len(known)

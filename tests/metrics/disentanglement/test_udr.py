@@ -26,6 +26,15 @@ def test_similarities_are_the_libraries():
     np.testing.assert_allclose(spearman(a, b), known, atol=1e-10)
 
 
+def test_latents_that_repeat_each_other_are_still_weighed():
+    a = standard(np.hstack([S, S[:, :2]]))
+    b = standard(S @ RNG.normal(size=(4, 3)) + 0.1 * RNG.normal(size=(1000, 3)))
+    known = Lasso(alpha=0.1, tol=1e-10, max_iter=10_000).fit(a, b)
+    ours = lasso(a, b)
+    # Which twin carries a weight is free; how much both carry is not.
+    assert ours.sum(0) == pytest.approx(np.abs(known.coef_).sum(1), abs=1e-6)
+
+
 def test_strength_of_known_matrices():
     assert relative_strength(np.eye(4)) == 1.0
     assert relative_strength(np.zeros((3, 2))) == 0.0

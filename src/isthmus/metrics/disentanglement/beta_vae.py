@@ -9,9 +9,9 @@ from numpy.random import Generator
 
 from isthmus.errors import DataError, OptionError
 from isthmus.metrics.checks import Floats
-from isthmus.metrics.disentanglement.classifiers import logistic
 from isthmus.metrics.disentanglement.inputs import TEST, TRAIN, Ints
 from isthmus.metrics.disentanglement.interventions import Interventions
+from isthmus.metrics.disentanglement.logistic import Logistic
 
 # Codes that are held at once, at most: so many lie in a cache.
 HELD = 1 << 15
@@ -62,7 +62,7 @@ def beta_vae_score(
     if batch < 1:
         raise OptionError(f"batch={batch} pairs; at least 1 is needed.")
     random = np.random.default_rng(seed)
-    fitted = logistic(*_points(sampler, train, batch, random))
+    fitted = Logistic.fit(*_points(sampler, train, batch, random))
     points, labels = _points(sampler, test, batch, random)
     return float((fitted.predict(points) == labels).mean())
 

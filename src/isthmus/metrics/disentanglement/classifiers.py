@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import warnings
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 
 from isthmus.metrics.checks import Floats
 from isthmus.metrics.disentanglement.boosting import Boosting
 from isthmus.metrics.disentanglement.inputs import Ints
+from isthmus.metrics.disentanglement.logistic import Logistic
 from isthmus.registry import Registry
 
 FOLDS = 5
@@ -24,29 +24,6 @@ class Classifier(Protocol):
 
 
 PREDICTORS = Registry("predictor")
-
-
-def logistic(codes: Floats, labels: Ints, price: float = 1.0) -> Any:
-    """scikit-learn's multinomial logistic regression: ½ |w|² + C Σ −log p.
-
-    Args:
-        codes: (N, Z).
-        labels: (N,) at least two classes.
-        price: C.
-    """
-    from scipy.linalg import LinAlgWarning
-    from sklearn.exceptions import ConvergenceWarning
-    from sklearn.linear_model import LogisticRegression
-
-    # Newton's steps cost (Z K)² each and are few; many weights are left to L-BFGS.
-    few = (codes.shape[1] + 1) * len(np.unique(labels)) <= 200
-    with warnings.catch_warnings():
-        # The accuracy has long settled when the weights of separable classes still grow.
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        warnings.simplefilter("ignore", LinAlgWarning)
-        return LogisticRegression(C=price, solver="newton-cholesky" if few else "lbfgs").fit(
-            codes, labels
-        )
 
 
 @PREDICTORS.register("trees")
@@ -68,9 +45,14 @@ def chosen_logistic(codes: Floats, labels: Ints, seed: int) -> Classifier:
     folds = [(np.setdiff1d(np.arange(len(codes)), part), part) for part in parts]
     short = len(codes) < FOLDS
     if short or any(len(np.unique(labelled[rest])) < len(classes) for rest, _ in folds):
-        return logistic(codes, labels)
+        return Logistic.fit(codes, labels)
     scores = [
-        np.mean([logistic(codes[a], labels[a], c).score(codes[b], labels[b]) for a, b in folds])
+        np.mean(
+            [
+                (Logistic.fit(codes[a], labels[a], c).predict(codes[b]) == labels[b]).mean()
+                for a, b in folds
+            ]
+        )
         for c in PRICES
     ]
-    return logistic(codes, labels, float(PRICES[int(np.argmax(scores))]))
+    return Logistic.fit(codes, labels, float(PRICES[int(np.argmax(scores))]))

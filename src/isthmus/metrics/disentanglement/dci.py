@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 
 from isthmus.errors import DataError
 from isthmus.metrics.checks import Floats
-from isthmus.metrics.disentanglement.boosting import Boosting
+from isthmus.metrics.disentanglement.boosting import Binned, Boosting
 from isthmus.metrics.disentanglement.inputs import both
 
 # Added to every importance, so that an idle latent has an entropy.
@@ -63,12 +63,12 @@ def dci(
         Representations, ICLR 2018 (openreview By-7dz-AZ).
     """
     train_z, train_f, test_z, test_f = both(train_codes, train_factors, test_codes, test_factors)
-    fitted = [Boosting.fit(train_z, column, seed) for column in train_f.T]
+    binned = Binned.of(train_z)
+    fitted = [Boosting.fit(binned, column, seed) for column in train_f.T]
     importance = np.stack([trees.importances for trees in fitted], 1)
-    scored, fit = (
-        float(np.mean([(t.predict(z) == f).mean() for t, f in zip(fitted, factors.T, strict=True)]))
-        for z, factors in ((test_z, test_f), (train_z, train_f))
-    )
+    predicted = np.stack([trees.predict(test_z) for trees in fitted], 1)
+    learnt = np.stack([trees.learnt for trees in fitted], 1)
+    scored, fit = float((predicted == test_f).mean()), float((learnt == train_f).mean())
     return Dci(disentanglement(importance), completeness(importance), scored, fit, importance)
 
 

@@ -59,8 +59,19 @@ def paired(codes: ArrayLike, factors: ArrayLike) -> tuple[Floats, Ints]:
 
 def ranked(factors: Ints) -> tuple[Ints, tuple[int, ...]]:
     """Each factor's values (N, F) renamed 0 … size − 1 in their order, and the sizes."""
-    found = [np.unique(column, return_inverse=True) for column in factors.T]
-    return np.stack([inverse for _, inverse in found], 1), tuple(len(v) for v, _ in found)
+    found = [_ranks(column) for column in factors.T]
+    return np.stack([ranks for ranks, _ in found], 1), tuple(size for _, size in found)
+
+
+def _ranks(column: Ints) -> tuple[Ints, int]:
+    least, most = int(column.min()), int(column.max())
+    if most - least > len(column):
+        values, ranks = np.unique(column, return_inverse=True)
+        return ranks, len(values)
+    # Values that lie close are counted, which is quicker than sorting them.
+    places = column - least
+    names = np.cumsum(np.bincount(places) > 0)
+    return names[places] - 1, int(names[-1])
 
 
 def discretise(values: ArrayLike, bins: int = BINS) -> Ints:

@@ -70,16 +70,18 @@ def irs(
 
 def _strays(z: Floats, values: Ints, quantile: float) -> Floats:
     """(Z,) the mean over the factor's values of how far each latent strays at that value."""
-    order = np.argsort(values, kind="stable")
+    # Whole numbers of few bits are sorted in one pass.
+    order = np.argsort(values.astype(np.min_scalar_type(values.max())), kind="stable")
     starts = np.flatnonzero(np.diff(values[order], prepend=-1))
-    return np.mean([_furthest(part, quantile) for part in np.split(z[order], starts[1:])], axis=0)
+    parts = np.split(z.T.take(order, axis=1), starts[1:], axis=1)
+    return np.mean([_furthest(part, quantile) for part in parts], axis=0)
 
 
 def _furthest(z: Floats, quantile: float) -> Floats:
-    """The quantile of |z − mean| of each column, linear between the two nearest."""
-    away = np.abs(z - z.mean(0))
-    place = (len(z) - 1) * quantile
+    """The quantile of |z − mean| of each row of z (Z, n), linear between the two nearest."""
+    away = np.abs(z - z.mean(1, keepdims=True))
+    place = (z.shape[1] - 1) * quantile
     low = int(place)
-    high = min(low + 1, len(z) - 1)
-    found = np.partition(away, (low, high), axis=0)
-    return np.asarray(found[low] + (place - low) * (found[high] - found[low]))
+    away.partition(low, axis=1)
+    high = away[:, low + 1 :].min(1) if low + 1 < z.shape[1] else away[:, low]
+    return np.asarray(away[:, low] + (place - low) * (high - away[:, low]))

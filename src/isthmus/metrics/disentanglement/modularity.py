@@ -7,7 +7,6 @@ from numpy.typing import ArrayLike
 
 from isthmus.errors import DataError
 from isthmus.metrics.checks import Floats
-from isthmus.metrics.disentanglement.classifiers import logistic
 from isthmus.metrics.disentanglement.inputs import (
     BINS,
     TRAIN,
@@ -17,6 +16,7 @@ from isthmus.metrics.disentanglement.inputs import (
     draw_rows,
     paired,
 )
+from isthmus.metrics.disentanglement.logistic import Logistic
 from isthmus.metrics.disentanglement.mutual import mutual_information
 
 
@@ -101,14 +101,9 @@ def explicitness(
                 f"Factor {k} has one value among the rows to fit on or to score: leave it out, or "
                 "give more rows."
             )
-        fitted = logistic(train_z, values)
-        found.append(_areas(_scores(fitted, test_z), fitted.classes_, wanted))
+        fitted = Logistic.fit(train_z, values)
+        found.append(_areas(fitted.scores(test_z), fitted.classes, wanted))
     return float(np.mean(found))
-
-
-def _scores(fitted: object, z: Floats) -> Floats:
-    """(M, C) the probability of each class."""
-    return np.asarray(fitted.predict_proba(z))  # type: ignore[attr-defined]
 
 
 def _areas(scores: Floats, classes: Ints, labels: Ints) -> float:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple, final
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from scipy.stats import rankdata
 
 from isthmus.errors import DataError
@@ -16,6 +16,8 @@ from isthmus.registry import Registry
 # Latents of a smaller mean rate, in nats, are taken for noise.
 INFORMED = 0.01
 PENALTY, SWEEPS, SETTLED = 0.1, 2000, 1e-8
+# Sweeps after which the signs of the weights are tried.
+EXACT = 5
 
 SIMILARITIES = Registry("similarity of latents")
 
@@ -112,17 +114,44 @@ def lasso(a: Floats, b: Floats) -> Floats:
     """|Coefficients| (Z, Z') of a (N, Z), standardised, in the lasso of each column of b (N, Z').
 
     Each minimises ½ mean (b − a w)² + 0.1 |w|₁, by cyclic coordinate descent on the correlations,
-    for all columns of b together.
+    for all columns of b together; once the signs are those of a minimum, it is a linear equation's.
     """
     gram, target = a.T @ a / len(a), a.T @ b / len(a)
     weights = np.zeros_like(target)
-    for _ in range(SWEEPS):
-        moved = 0.0
-        for j in range(len(gram)):
-            old = weights[j].copy()
-            free = target[j] - gram[j] @ weights + gram[j, j] * old
-            weights[j] = np.sign(free) * np.maximum(np.abs(free) - PENALTY, 0.0) / gram[j, j]
-            moved = max(moved, float(np.abs(weights[j] - old).max()))
-        if moved <= SETTLED:
+    left = np.arange(target.shape[1])
+    for sweep in range(1, SWEEPS + 1):
+        wanted, now = target[:, left], weights[:, left]
+        moved = _sweep(gram, wanted, now)
+        done = _exactly(gram, wanted, now) if sweep % EXACT == 0 else np.zeros(len(left), bool)
+        weights[:, left] = now
+        left = left[~done]
+        if not len(left) or moved <= SETTLED:
             break
     return np.abs(weights)
+
+
+def _sweep(gram: Floats, target: Floats, weights: Floats) -> float:
+    """Move each row of weights (Z, C) to its best in turn; the furthest move."""
+    before = weights.copy()
+    for j, row in enumerate(gram):
+        free = target[j] - row @ weights
+        free += row[j] * weights[j]
+        free -= np.minimum(np.maximum(free, -PENALTY), PENALTY)
+        weights[j] = free / row[j]
+    return float(np.abs(weights - before).max(initial=0.0))
+
+
+def _exactly(gram: Floats, target: Floats, weights: Floats) -> NDArray[np.bool_]:
+    """Put the minimum in place of those columns that have its signs; which they are (C,)."""
+    signs = np.sign(weights)
+    active = signs.T != 0
+    systems = np.where(active[:, :, None] & active[:, None], gram, np.eye(len(gram)))
+    sides = np.where(active, (target - PENALTY * signs).T, 0.0)
+    try:
+        found = np.linalg.solve(systems, sides[..., None])[..., 0].T
+    except np.linalg.LinAlgError:
+        return np.zeros(len(signs.T), dtype=bool)
+    slope = np.abs(target - gram @ found)
+    right = ((np.sign(found) == signs) & (slope <= PENALTY + SETTLED)).all(0)
+    weights[:, right] = found[:, right]
+    return np.asarray(right)
