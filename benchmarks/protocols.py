@@ -109,7 +109,7 @@ EXPERIMENTS = {
         "Norouzi et al., Exemplar VAE, arXiv 2004.04795, dynamically binarised MNIST: Gaussian "
         "prior 84.45 ± .12, VampPrior 82.43 ± .06 (gated 300-300, z 40, batch 100, lr 5e-4, up to "
         "2,000 epochs, 500 pseudo-inputs, 5,000 samples)",
-        (VAE, Model("vamp-vae", "vamp-vae", {"components": 500})),
+        (VAE, Model("vamp-vae", "vamp-vae", {"components": 500, "start": "noise"})),
         Budget(
             {2000: ("vae", "vamp-vae")},
             100,

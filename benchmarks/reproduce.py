@@ -6,6 +6,9 @@
 question with fewer passes. Each trained model keeps its folder under --out: an interrupted run is
 gone on with, a finished one is not trained again, and figures are kept beside it.
 
+The decoder's last bias starts at the logit of the mean training image, as in Burda's code
+(`get_train_bias_np`); `--start zero` leaves it as PyTorch draws it, near 0.
+
 Every model is judged on the same test data, binarised once, by log p(x) at L importance samples in
 float32. A difference is taken datum by datum, so that its standard error leaves out how hard the
 data are. A unit is active where Cov_x(E_q[u]) > 1e-2; the covariance is that between two
@@ -34,11 +37,13 @@ from isthmus.data.binarized import Binarized
 from isthmus.fitting import Split, fit
 from isthmus.model import LatentModel
 from isthmus.priors import LatentModelPrior
-from isthmus.recipes import recipe_options
+from isthmus.recipes import build_recipe, recipe_options
 
 SPLIT = Split(0, (0.88, 0.02, 0.10))
 ACTIVE = 1e-2
 DRAWS = 32
+# Burda's code clips the mean image so before it takes the logit.
+LEAST_MEAN = 1e-3
 
 
 def arguments() -> argparse.Namespace:
@@ -53,6 +58,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--models", nargs="+", help="some of the experiment's")
     parser.add_argument("--precision", choices=("float32", "bfloat16"), help="of the training")
     parser.add_argument("--warmup", type=float, help="share of training, of the rate's weight")
+    parser.add_argument(
+        "--start", choices=("mean", "zero"), default="mean", help="of the decoder's last bias"
+    )
     parser.add_argument("--samples", type=int, help="importance samples per datum")
     parser.add_argument("--test", type=int, help="test data")
     parser.add_argument("--threads", type=int, default=1)
@@ -85,8 +93,7 @@ def result_of(
 ) -> dict[str, Any] | None:
     """What a model came to: from its folder, or after training."""
     name = f"{model.name}-{passes}-batch{how.batch}-lr{how.lr:g}-{how.precision}"
-    name += f"-warmup{how.warmup:g}-seed{seed}"
-    warmup = {"kl_warmup": how.warmup} if "kl_warmup" in recipe_options(model.recipe) else {}
+    name += f"-warmup{how.warmup:g}-start-{options.start}-seed{seed}"
     folder = options.out / f"{options.name}-full" if options.budget == "full" else options.out
     folder = folder / name
     kept = folder / f"judged-{how.samples}-{how.test}.json"
@@ -95,9 +102,15 @@ def result_of(
     if options.stored:
         return None
     print(f"{time.strftime('%X')}  {name}", flush=True)
+    torch.manual_seed(seed)
+    warmup = {"kl_warmup": how.warmup} if "kl_warmup" in recipe_options(model.recipe) else {}
+    built = build_recipe(model.recipe, data.spec, **{**how.options, **warmup, **model.options})
+    if options.start == "mean":
+        start_at_mean(built.model, SPLIT.of(data)[0])
     run = fit(
         data,
-        model.recipe,
+        built.model,
+        objective=built.objective,
         folder=folder,
         resume=True,
         split=SPLIT,
@@ -111,7 +124,6 @@ def result_of(
         evaluations=10,
         patience=0,
         seed=seed,
-        **{**how.options, **warmup, **model.options},
     )
     test = torch.cat([batch.x for batch in SPLIT.of(data)[2].chunks(1000)])
     x = test[:: max(1, len(test) // how.test)][: how.test].to(how.device)
@@ -128,6 +140,15 @@ def result_of(
     }
     kept.write_text(json.dumps(result))
     return result
+
+
+@torch.no_grad()
+def start_at_mean(model: LatentModel, training: Source) -> None:
+    """Set the decoder's last bias to the logit of the mean training image."""
+    total = sum(batch.x.sum(0) for batch in training.chunks(4096))
+    mean = torch.as_tensor(total / len(training)).clamp(LEAST_MEAN, 1.0 - LEAST_MEAN)
+    last = [m for m in model.decoder.modules() if isinstance(m, torch.nn.Linear)][-1]
+    last.bias.copy_(mean.logit().flatten())
 
 
 @torch.no_grad()
@@ -241,13 +262,16 @@ def grouped(results: list[dict[str, Any]]) -> dict[tuple[int, str], list[dict[st
     return groups
 
 
-def protocol(name: str, how: Budget, seeds: list[int]) -> str:
+def protocol(name: str, how: Budget, options: argparse.Namespace) -> str:
     """What is run, and where it departs from what was published."""
+    seeds = options.seeds
+    start = "the logit of the mean image" if options.start == "mean" else "0"
     deviations = "\n".join(f"  - {line};" for line in how.deviations)
     return (
         f"Published: {EXPERIMENTS[name].published}.\n"
         f"Here: passes {', '.join(map(str, how.passes))}; batch {how.batch}; peak rate {how.lr:g}; "
-        f"{how.precision}; warm-up of the rate {how.warmup:g}; seeds {', '.join(map(str, seeds))}; "
+        f"{how.precision}; warm-up of the rate {how.warmup:g}; the decoder's last bias starts at "
+        f"{start}; seeds {', '.join(map(str, seeds))}; "
         f"{how.test:,} test data at {how.samples:,} samples.\nDeviations:\n{deviations}"
     )
 
@@ -256,7 +280,7 @@ def main() -> None:
     options = arguments()
     torch.set_num_threads(options.threads)
     experiment, how = EXPERIMENTS[options.name], asked(options)
-    print(protocol(options.name, how, options.seeds), flush=True)
+    print(protocol(options.name, how, options), flush=True)
     data = Binarized(load("digits" if options.quick else "mnist"), seed=1)
     with TemporaryDirectory() as passing:
         options.out = Path(passing) if options.quick else options.out
@@ -274,7 +298,7 @@ def main() -> None:
         {k: v for k, v in r.items() if k != "log_px"} | {"nll": -float(np.mean(r["log_px"]))}
         for r in results
     ]
-    values = {"protocol": protocol(options.name, how, options.seeds), "results": short}
+    values = {"protocol": protocol(options.name, how, options), "results": short}
     finish(f"reproduce-{options.name}", text, {**values, "gains": gains}, options.quick)
 
 

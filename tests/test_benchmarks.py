@@ -105,3 +105,15 @@ def test_active_units_are_those_that_follow_the_data(imported):
 
     torch.manual_seed(0)
     assert reproduce.active(Model(), torch.randn(1000)) == [2]
+
+
+@pytest.mark.parametrize("name", ["perceptual", "image_training"])
+def test_benchmarks_of_pictures_run(name, imported, monkeypatch, capsys, tmp_path):
+    stored = np.random.default_rng(0).integers(0, 256, (60, 32, 32, 3), dtype=np.uint8)
+    np.savez(tmp_path / "pictures.npz", train_images=stored)
+    monkeypatch.setattr(
+        sys, "argv", [f"{name}.py", "--images", str(tmp_path / "pictures.npz"), "--quick"]
+    )
+    runpy.run_path(str(BENCHMARKS / f"{name}.py"), run_name="__main__")
+    out = capsys.readouterr().out
+    assert {"perceptual": "structural", "image_training": "with critic too"}[name] in out

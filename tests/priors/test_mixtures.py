@@ -188,6 +188,31 @@ def test_the_vamp_prior_s_gradient_reaches_encoder_and_pseudo_inputs():
     torch.testing.assert_close(prior.pseudo_inputs.grad, expected)
 
 
+def test_pseudo_inputs_beyond_the_data_are_only_led_back():
+    prior = VampPrior((4,), components=5, start="noise")
+    model = model_with(prior)
+    prior.see(load(torch.randn(9, 4).numpy().clip(-1.0, 1.0)), lambda x: x)
+    low, high = prior.low.item(), prior.high.item()
+    with torch.no_grad():
+        prior.pseudo_inputs[0], prior.pseudo_inputs[1] = low - 0.1, high + 0.1
+    z = torch.randn(1, 6, 2)
+    inside = prior.pseudo_inputs.detach().clamp(low, high).requires_grad_()
+    (expected,) = torch.autograd.grad(_naive(model, z, inside), inside)
+    assert (expected[0] > 0).any()
+    assert (expected[1] > 0).any()
+    expected[0].clamp_(max=0.0)
+    expected[1].clamp_(min=0.0)
+
+    model.evidence(torch.randn(6, 4)).p.log_prob(z).sum().backward()
+    torch.testing.assert_close(prior.pseudo_inputs.grad, expected)
+
+
+def test_pseudo_inputs_can_start_as_noise():
+    u = VampPrior((300,), components=40, start="noise").pseudo_inputs
+    assert u.mean().item() == pytest.approx(0.05, abs=1e-3)
+    assert u.std().item() == pytest.approx(0.01, rel=0.05)
+
+
 def _naive(model, z, u):
     q = [model.infer(one[None]).log_prob(z) for one in u]
     return (torch.stack(q).logsumexp(0) - math.log(len(u))).sum()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import final
+from typing import Any, final
 
 import torch
 from torch import Tensor, nn
@@ -15,8 +15,8 @@ from isthmus.distributions import DiagonalNormal, EqualMixture, NormalMixture
 from isthmus.errors import OptionError
 from isthmus.priors.base import POSTERIORS_SPACE, PRIORS, Infer, Prior, room_for_conditions
 
-# The pseudo-inputs' start where they do not come from data.
-NOISE_MEAN, NOISE_STD = -0.05, 0.01
+# The pseudo-inputs' start where they do not come from data, as in the authors' code for MNIST.
+NOISE_MEAN, NOISE_STD = 0.05, 0.01
 
 
 @final
@@ -25,7 +25,9 @@ class VampPrior(Prior, DataDriven):
     """p(z) = 1/K Σ_k q(z|u_k), with pseudo-inputs u_k that are learned.
 
     They are kept within the range of the training data, and the encoder is passed through once
-    more for every batch. Where data have a condition each u_k has one too, that of the datum which
+    more for every batch. Nothing holds the codes near 0, as a standard normal would: where they
+    drift off and saturate the encoder before it has learned to tell data apart, the rate stays 0.
+    Where data have a condition each u_k has one too, that of the datum which
     it starts from: the mean of q(z|u_k, c_k) stands for that of q(z|x, c) over all data, and p(z)
     stays independent of the condition.
 
@@ -33,7 +35,8 @@ class VampPrior(Prior, DataDriven):
         shape: D, of the data.
         components: K.
         start: "data" takes the u_k from the training data (with some noise, where there are fewer
-            than K), "noise" from Normal(−.05, .01²).
+            than K), "noise" from Normal(.05, .01²) in scaled units, as the paper's code does by
+            itself: what is no datum can have a wide posterior from the start.
         condition_dim: C; 0 where data have no condition.
 
     Raises:
@@ -75,8 +78,8 @@ class VampPrior(Prior, DataDriven):
         """
         if infer is None:
             raise OptionError("The prior 'vamp' is made of a model's posteriors: pass `infer`.")
-        bounds = self.get_buffer("low"), self.get_buffer("high")
-        q = infer(self.pseudo_inputs.clamp(*bounds), self.pseudo_conditions)
+        low, high = self.get_buffer("low"), self.get_buffer("high")
+        q = infer(_Within.apply(self.pseudo_inputs, low, high), self.pseudo_conditions)
         if isinstance(q, DiagonalNormal):
             logits = torch.zeros(len(q.loc), dtype=q.loc.dtype, device=q.loc.device)
             return NormalMixture(logits, q.loc, q.scale.expand_as(q.loc))
@@ -112,3 +115,23 @@ class VampPrior(Prior, DataDriven):
             f"The prior has {count:,} pseudo-inputs and there are {len(some):,} training data: "
             "some start from the same datum, with noise."
         ]
+
+
+class _Within(torch.autograd.Function):
+    """A clamp whose gradient is stopped only where a step along it would lead further out.
+
+    `torch.clamp` has none at all out there, so that whatever overshoots a bound stays for good; the
+    start at data lies on the bounds.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, u: Tensor, low: Tensor, high: Tensor) -> Tensor:
+        ctx.save_for_backward(u, low, high)
+        return u.clamp(low, high)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
+        (gradient,) = gradients
+        u, low, high = ctx.saved_tensors
+        out = ((u < low) & (gradient > 0)) | ((u > high) & (gradient < 0))
+        return gradient.masked_fill(out, 0.0), None, None
