@@ -99,3 +99,30 @@ def test_the_winner_stands_against_the_next():
     assert "likelihood: vae before pca by 0.31 ± 0.40 nats (p = 0.440, within noise)" in text
     assert max(map(len, text.splitlines())) <= 80
     assert "the next" not in printed(80, PCA, VAE)
+
+
+def test_what_must_not_be_compared_is_marked_and_wins_nothing():
+    density = ModelResult(
+        "pca", "pca", "baseline", 4, metrics={"r2": 0.9, "nll": 10.0}, is_mass=False
+    )
+    told = ModelResult(
+        "cvae", "cvae", "learned", 4, metrics={"nll": 5.0}, is_mass=True, given=["label"]
+    )
+    masses = [
+        ModelResult(f"m{i}", f"m{i}", "learned", 4, metrics={"nll": 90.0 + i}, is_mass=True)
+        for i in range(2)
+    ]
+    text = printed(80, density, told, *masses)
+    rows = {line.split()[0]: line.split() for line in text.splitlines() if line.split()}
+    assert rows["pca"][-1] == "10.0†"
+    assert rows["cvae"][-1] == "5.0‡"
+    assert rows["m0"][-1] == "90.0*"
+    assert rows["m1"][-1] == "91.0"
+    assert "† This is of a density" in text
+    assert "‡ It is told label of each datum" in text
+    assert max(map(len, text.splitlines())) <= 80
+
+
+def test_two_that_are_the_same_are_said_to_be():
+    text = printed(80, PCA, VAE, pairs=[Pair("r2", "pca", "vae", 0.0, 0.0, 1.0)])
+    assert "reconstruction: pca and vae are the same datum by datum" in text

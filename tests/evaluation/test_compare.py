@@ -16,6 +16,8 @@ from isthmus.errors import OptionError, RunError, UnknownNameError
 from isthmus.evaluation import Comparison, compare
 from isthmus.evaluation.lineup import line_up, powers_below
 from isthmus.evaluation.measures import column
+from isthmus.evaluation.stage import pca_curve, prepare
+from isthmus.fitting import Split
 
 QUICK = {"epochs": 2, "threads": 1, "hidden": (16,)}
 
@@ -39,8 +41,6 @@ def compared():
 
 
 def parts():
-    from isthmus.fitting import Split
-
     training, _, test = Split().of(table())
     return training.x.double().numpy(), test.x.double().numpy(), training.labels, test.labels
 
@@ -66,6 +66,20 @@ def test_pca_s_figures_are_scikit_learn_s(compared):
     assert pca.metrics["probe"] == pytest.approx(
         probe.score(model.transform(u), test_labels), abs=0.01
     )
+
+
+def test_pca_s_curve_is_what_the_table_says_at_each_size():
+    """By column for a table, over all elements together for counts."""
+    counted = np.random.default_rng(0).poisson([1.0, 5.0, 30.0, 2.0], (400, 4))
+    counts = Resident(
+        torch.as_tensor(counted, dtype=torch.float32), DataSpec("counts", (4,), "count", 400)
+    )
+    for source in (table(400), counts):
+        found = compare(source, models=["pca"], latent_dim=3, latent_dims=[1, 2], samples=5)
+        curve = pca_curve(prepare(source, Split(), 0))
+        assert curve[0] == pytest.approx(0.0, abs=0.05)
+        for result in found.results:
+            assert curve[result.latent_dim] == pytest.approx(result.metrics["r2"], abs=1e-6)
 
 
 def test_the_true_model_s_samples_cannot_be_told_from_the_data(compared):

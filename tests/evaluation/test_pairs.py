@@ -76,3 +76,12 @@ def test_the_parts_of_an_auc_give_delongs_error():
     found, missed = parts(200)
     assert 1.0 - missed.mean() == pytest.approx(found)
     assert missed.std(ddof=1) / np.sqrt(200) == pytest.approx(areas.std(), rel=0.15)
+
+
+def test_what_differs_by_rounding_alone_is_the_same():
+    values = np.random.default_rng(4).random(50)
+    (pair,) = paired_tests([("a", {"r2": values}), ("b", {"r2": values * (1 + 1e-13)})])
+    assert pair.alike
+    assert (pair.difference, pair.error, pair.p) == (0.0, 0.0, 1.0)
+    (pair,) = paired_tests([("a", {"r2": values}), ("b", {"r2": values + 1e-6})])
+    assert not pair.alike

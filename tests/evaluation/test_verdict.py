@@ -1,7 +1,10 @@
 """The verdict: winners, noise, and the figures in its sentences."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from scipy.stats import ttest_1samp, ttest_ind
 
 from isthmus.evaluation.ranking import Judged, leads, rank
 from isthmus.evaluation.results import ModelResult
@@ -41,6 +44,50 @@ def test_over_seeds_the_spread_between_seeds_decides(second, sure):
     a = Judged(result("a", r2=0.9, seeds={"r2": [0.90, 0.91, 0.89]}))
     b = Judged(result("b", r2=float(np.mean(second)), seeds={"r2": second}))
     assert leads(a, b, "r2") is sure
+
+
+@pytest.mark.parametrize("other", [[0.72, 0.70, 0.78, 0.74], [0.80]])
+def test_over_seeds_a_lead_is_welchs_test(other):
+    """Against scipy's, with a baseline that is the same at every seed as a known mean."""
+    mine = [0.80, 0.85, 0.90]
+    for shift in np.linspace(0.0, 0.3, 31):
+        theirs = [value - shift for value in other]
+        a = Judged(result("a", r2=float(np.mean(mine)), seeds={"r2": mine}))
+        b = Judged(result("b", r2=float(np.mean(theirs)), seeds={"r2": theirs}))
+        tested = (
+            ttest_ind(mine, theirs, equal_var=False)
+            if len(other) > 1
+            else ttest_1samp(mine, theirs[0])
+        )
+        assert leads(a, b, "r2") == leads(b, a, "r2") == (tested.pvalue < 0.05)
+
+
+def test_a_lead_must_stand_against_other_data_and_other_seeds():
+    noise = np.random.default_rng(0).normal(size=400)
+    known = {"r2": [0.90, 0.901, 0.899]}, {"r2": [0.80, 0.801, 0.799]}
+    spread = {"r2": [0.90, 0.75, 0.95]}, {"r2": [0.80, 0.60, 0.95]}
+    for (mine, theirs), offset, sure in (
+        (known, 1.0, True),
+        (known, 0.01, False),
+        (spread, 1.0, False),
+    ):
+        a = Judged(result("a", r2=float(np.mean(mine["r2"])), seeds=mine), {"r2": noise * 0.1})
+        b = Judged(
+            result("b", r2=float(np.mean(theirs["r2"])), seeds=theirs), {"r2": noise + offset}
+        )
+        assert leads(a, b, "r2") is sure
+
+
+def test_a_code_of_integers_and_a_model_that_is_told_more_are_no_rivals_of_plain_codes():
+    found = findings(
+        result("ae", r2=0.7, errors={"r2": 0.001}),
+        result("vq-vae", r2=0.9, rate=72.0, errors={"r2": 0.001}),
+        result("vae", r2=0.6, nll=90.0, rate=8.0, errors={"r2": 0.001}),
+        replace(result("cvae", r2=0.8, nll=80.0, rate=6.0, errors={"r2": 0.001}), given=["label"]),
+    )
+    text = found["a plain or a variational one"].text
+    assert text.startswith("ae rebuilds better than vae (R² 0.700 and 0.600)")
+    assert "Not to be compared with it: the NLL of cvae." in found["compress"].text
 
 
 def test_less_is_better_where_the_column_says_so():
@@ -92,3 +139,15 @@ def test_within_noise_is_said_in_words():
     )
     assert found["features"].within_noise
     assert "within noise" in found["features"].text
+
+
+def test_a_larger_code_than_pcas_does_not_show_that_a_network_is_needed():
+    found = findings(
+        result("pca", "baseline", 2, r2=0.4),
+        result("vae", latent_dim=2, r2=0.3, errors={"r2": 0.001}),
+        result("vq-vae", latent_dim=8, r2=0.9, rate=72.0, errors={"r2": 0.001}),
+    )
+    need = found["do I need an autoencoder"]
+    assert need.winner == "pca"
+    assert need.text.endswith("At 2 dimensions vae keeps R² 0.300 and PCA 0.400.")
+    assert "next is pca with 0.400 at 2 dimensions" in found["compress"].text

@@ -205,3 +205,17 @@ def test_the_negative_binomials_dispersion_is_one_per_element() -> None:
     assert [w.shape for w in likelihood.parameters()] == [(2, 3)]
     p = likelihood(torch.zeros(B, 1, 2, 3))
     torch.testing.assert_close(p.variance, torch.full((B, 2, 3), 1.25))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_masses_and_only_they_sum_to_one_over_whole_values(name: str) -> None:
+    likelihood = _make(name, (1,)).eval()
+    values = {"binary": 2, "category": 4}.get(likelihood.supports[0], 4000)
+    parameters = torch.randn(1, 1, *likelihood.parameter_shape())
+    x = torch.arange(float(values)).reshape(-1, 1)
+    if likelihood.supports[0] == "real":
+        x = x / 2 - values / 4
+    if likelihood.supports[0] == "unit":
+        x = x / (values - 1)
+    total = float(likelihood(parameters).log_prob(x[:, None]).exp().sum().detach())
+    assert (abs(total - 1.0) < 1e-3) == likelihood.is_mass

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,7 +12,12 @@ from sklearn.neighbors import KNeighborsClassifier
 from isthmus.data.spec import DataSpec
 from isthmus.evaluation.results import Comparison, ModelResult
 from isthmus.report.columns import column_r2, parity, say_parity
-from isthmus.report.examples import affordable, image_reconstructions, image_samples
+from isthmus.report.examples import (
+    affordable,
+    image_reconstructions,
+    image_samples,
+    say_samples,
+)
 from isthmus.report.figure import Subject
 from isthmus.report.latent import (
     best_step,
@@ -190,3 +196,15 @@ def test_models_that_are_equally_far_off_have_no_nearest():
         "All are off by 1.04 units (root mean square)."
     )
     assert "a comes nearest" in say_parity({"a": 1.0, "b": 2.0}, "units")
+
+
+def test_samples_that_are_told_from_data_alike_have_no_nearest(images: Comparison) -> None:
+    results = [
+        replace(r, metrics=r.metrics | {"sample_auc": 0.9999 - 1e-5 * i})
+        for i, r in enumerate(images.results)
+        if r.main
+    ]
+    subject = Subject(replace(images, results=results), {}, results)
+    said = say_samples(subject, ["vae", "ae"])
+    assert "samples of all 2 models" in said
+    assert "1.000" in said

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 
+from isthmus.data.reading import Reading
 from isthmus.data.spec import DataSpec
 from isthmus.evaluation.results import Comparison, Finding, ModelResult
 from isthmus.fitting import Run, Split
@@ -248,6 +249,14 @@ def test_a_run_has_a_report(tmp_path: Path) -> None:
     assert "-s training.lr=0.001" in words
     assert "vae 1 of 2 (1.5 bits in all)" in words
     assert "A note." in words
+    # Where losses do not compare the last weights are kept; how the data were read is repeated.
+    run.kept_step, run.options = 50, {"channels": [8, 16]}
+    run.reading = Reading("pictures/", {"crop": [31, 45], "flip": True})
+    again = run_report(run, {}, tmp_path / "again.html").read_text("utf-8")
+    assert "those of step 50 of 100, with a held-out loss of 8.00 nats a datum" in again
+    assert "step 50: held-out loss 8.00 nats" in again
+    assert "isthmus fit pictures/ --recipe vae --crop 31x45 -s data.flip=true" in again
+    assert "-s model.channels=8,16" in again
     sections = [tag.attributes["id"] for tag in outline.named("section")]
     assert sections == [
         "verdict",

@@ -121,3 +121,20 @@ def test_a_table_too_wide_for_paper_goes_on_in_another() -> None:
         c.title for c in dict.fromkeys(columns)
     ]
     assert max(len(table.headings) for table in parts) <= MOST_COLUMNS
+
+
+def test_a_density_among_masses_is_marked_and_never_the_best() -> None:
+    results = [
+        ModelResult("pca", "pca", "baseline", 2, metrics={"nll": 1.0, "r2": 0.9}, is_mass=False),
+        ModelResult("a", "a", "learned", 2, metrics={"nll": 90.0, "r2": 0.8}, is_mass=True),
+        ModelResult("b", "b", "learned", 2, metrics={"nll": 91.0, "r2": 0.7}, is_mass=True),
+    ]
+    table = build_table(results, choose_looks(results))
+    cells = {row.label: row.cells for _, rows in table.groups for row in rows}
+    nll = [h.title for h in table.headings].index("NLL")
+    assert (cells["pca"][nll].value, cells["pca"][nll].letter) == ("1.0", "a")
+    assert [label for label, row in cells.items() if row[nll].best] == ["a"]
+    assert [label for label, row in cells.items() if row[1 - nll].best] == ["pca"]
+    ((letter, why),) = table.footnotes
+    assert (letter, cells["pca"][nll].why) == ("a", why)
+    assert "density" in why

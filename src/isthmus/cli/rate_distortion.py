@@ -33,7 +33,7 @@ INTERRUPTED = 130
     help="Any with an option beta. [default: beta-vae]",
 )
 @click.option("--latent-dim", type=int, metavar="Z", help="Numbers in a code. [default: 16]")
-@click.option("--network", metavar="NAME", help="auto, mlp, conv, residual, linear or map.")
+@click.option("--network", metavar="NAME", help="auto, mlp, conv, residual, linear, map or kl.")
 @click.option("--hidden", metavar="512,256", help="Widths of the hidden layers.")
 @click.option("--likelihood", metavar="NAME", help="p(x|z); auto takes what fits the data.")
 @click.option("--minutes", type=float, metavar="M", help="A budget for everything together.")

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from isthmus.evaluation import Column, Comparison, ModelResult
 
 MISSING = "–"
+# What stands after a value that must not be compared with the others of its column.
+MARKS = "†‡§"
 # Blanks beside a cell, and at the two edges of the table.
 PADDING = 2
 # The order in which columns are kept where not all of them fit; without the first few a table says
@@ -46,7 +48,11 @@ def print_comparison(comparison: Comparison, console: Console) -> None:
     errors = all(column in shown for column in essential)
     if not errors:
         shown = fitting(filled, main, console.width, errors=False)
-    console.print(_main_table(shown, main, errors=errors, plain=not console.is_terminal))
+    marks = marks_of(shown, main)
+    plain = not console.is_terminal
+    console.print(_main_table(shown, main, marks, errors=errors, plain=plain))
+    for why, mark in marks.items():
+        console.print(_wrapped(f"{mark} {why}", console.width), highlight=False, markup=False)
     left_out = [
         *([] if errors else ["the ± of each"]),
         *(c.title for c in filled if c not in shown),
@@ -117,30 +123,46 @@ def _shown(result: ModelResult, column: Column) -> float:
 
 
 def _main_table(
-    columns: Sequence[Column], results: Sequence[ModelResult], errors: bool, plain: bool
+    columns: Sequence[Column],
+    results: Sequence[ModelResult],
+    marks: dict[str, str],
+    errors: bool,
+    plain: bool,
 ) -> object:
     from rich import box
     from rich.table import Table
     from rich.text import Text
 
+    from isthmus.evaluation.kinds import apart
+
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     table.add_column("model", no_wrap=True)
     for column in columns:
         table.add_column(_heading(column), justify="right", no_wrap=True)
-    winners = {column.key: best(results, column) for column in columns}
-    for result in results:
+    out = [apart(results, column) for column in columns]
+    winners = [
+        best([r for i, r in enumerate(results) if i not in others], column)
+        for column, others in zip(columns, out, strict=True)
+    ]
+    for i, result in enumerate(results):
         cells = []
-        for column in columns:
-            won = _is_known(result, column.key) and _shown(result, column) == winners[column.key]
+        for column, others, top in zip(columns, out, winners, strict=True):
+            known = _is_known(result, column.key) and i not in others
+            won = known and _shown(result, column) == top
             # Where there is no bold type a star stands in for it.
-            cells.append(
-                Text(
-                    cell(result, column, errors) + (("*" if won else " ") if plain else ""),
-                    "bold green" if won else "",
-                )
-            )
+            star = "*" if won and plain else " "
+            mark = marks[others[i]] if i in others else star if plain or others else ""
+            cells.append(Text(cell(result, column, errors) + mark, "bold green" if won else ""))
         table.add_row(Text(result.label), *cells)
     return table
+
+
+def marks_of(columns: Iterable[Column], results: Sequence[ModelResult]) -> dict[str, str]:
+    """Why some values must not be compared with the others of their column, and a mark of it."""
+    from isthmus.evaluation.kinds import apart
+
+    reasons = dict.fromkeys(why for column in columns for why in apart(results, column).values())
+    return {why: MARKS[i % len(MARKS)] for i, why in enumerate(reasons)}
 
 
 def _sizes_table(results: Sequence[ModelResult]) -> object:
@@ -148,7 +170,8 @@ def _sizes_table(results: Sequence[ModelResult]) -> object:
     from rich import box
     from rich.table import Table
 
-    sizes = sorted({r.latent_dim for r in results})
+    swept = dict.fromkeys(r.name for r in results if not r.main)
+    sizes = sorted({r.latent_dim for r in results if r.name in swept})
     table = Table(
         title="R² by code size", title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0)
     )
@@ -156,7 +179,6 @@ def _sizes_table(results: Sequence[ModelResult]) -> object:
     for size in sizes:
         table.add_column(str(size), justify="right")
     found = {(r.name, r.latent_dim): r.metrics.get("r2", math.nan) for r in results}
-    swept = dict.fromkeys(r.name for r in results if not r.main)
     for name in swept:
         values = [found.get((name, size), math.nan) for size in sizes]
         table.add_row(name, *(f"{v:.3f}" if math.isfinite(v) else MISSING for v in values))
@@ -172,9 +194,10 @@ def _print_pairs(comparison: Comparison, console: Console) -> None:
         return
     console.print("[bold]the winner against the next, on the same held-out data[/bold]")
     for pair in found:
-        text = f"{pair.purpose}: {pair.better} before {pair.worse} by {pair.gap} {pair.unit}"
         doubt = ", within noise" if pair.within_noise else ""
-        text = _wrapped(f"{text} ({pair.chance}{doubt})", console.width, "  ")
+        how = f"before {pair.worse} by {pair.gap} {pair.unit} ({pair.chance}{doubt})"
+        how = f"and {pair.worse} are the same datum by datum" if pair.alike else how
+        text = _wrapped(f"{pair.purpose}: {pair.better} {how}", console.width, "  ")
         console.print(text, highlight=False, markup=False)
     said = "p of paired tests, adjusted for all pairs of models by Holm's method."
     console.print(_wrapped(said, console.width, "  "), style="dim", highlight=False)

@@ -44,6 +44,7 @@ class Density:
         importance: x -> log p(x) with its standard error and effective sample size, or None where
             log p(x) is exact.
         samples: Importance samples for log p(x); 0 where it is exact.
+        is_mass: Whether it gives probabilities of the data themselves, which are whole values.
     """
 
     log_likelihood: Answer
@@ -52,6 +53,7 @@ class Density:
     rate_per_dimension: Answer | None = None
     importance: Callable[[Floats, Floats | None], Importance] | None = None
     samples: int = 0
+    is_mass: bool = False
 
 
 @final
@@ -62,7 +64,7 @@ class Candidate:
     Args:
         name: Of the recipe or baseline.
         family: "learned" or "baseline".
-        latent_dim: Z.
+        latent_dim: Z, or the number of integers where a code is made of such.
         parameters: Learned numbers.
         seconds: Of training.
         encode: x (N, *D) -> codes (N, Z).
@@ -76,7 +78,7 @@ class Candidate:
         posterior: x (N, *D) -> mean (N, Z) and covariance (Z, Z) of p(z|x), for a baseline that is
             a linear-Gaussian model with the prior N(0, I).
         options: Of the recipe, its defaults included.
-        conditional: Whether it must be told what data are conditioned on.
+        given: What it must be told of a datum: the names of its condition.
         notes: What was handled on the way.
     """
 
@@ -95,8 +97,13 @@ class Candidate:
     model: LatentModel | None = None
     posterior: Callable[[Floats], tuple[Floats, Floats]] | None = None
     options: dict[str, Any] = field(default_factory=dict)
-    conditional: bool = False
+    given: tuple[str, ...] = ()
     notes: list[str] = field(default_factory=list)
+
+    @property
+    def conditional(self) -> bool:
+        """Whether it must be told what data are conditioned on."""
+        return bool(self.given)
 
     @property
     def code_bytes(self) -> int:

@@ -51,13 +51,21 @@ def learned(run: Run, samples: int) -> Candidate:
     dense = model.posterior.has_density
     asked = ModelInArrays(model, samples, DRAW_MODES[run.spec.support][0 if dense else 1])
     why_not = f"{run.recipe} has no density: its code is a point, not a distribution"
-    conditional = needs_condition(model)
-    names = ", ".join(column.name for column in run.spec.condition)
+    given = (
+        tuple(column.name for column in run.spec.condition) or ("a condition",)
+        if needs_condition(model)
+        else ()
+    )
+    names = ", ".join(given)
     told = f"It is told {names} of each datum, also of samples: its NLL is of x given {names}."
     return Candidate(
         name=run.recipe,
         family="learned",
-        latent_dim=math.prod(model.latent_shape),
+        latent_dim=math.prod(
+            model.posterior.code_shape
+            if isinstance(model.posterior, DiscretePosterior)
+            else model.latent_shape
+        ),
         parameters=sum(p.numel() for p in model.parameters()),
         seconds=run.history[-1]["seconds"] if run.history else 0.0,
         encode=asked.encode,
@@ -71,8 +79,8 @@ def learned(run: Run, samples: int) -> Candidate:
         else None,
         model=model,
         options=(recipe_options(run.recipe) if run.recipe in RECIPES else {}) | run.options,
-        conditional=conditional,
-        notes=[*run.notes, *([told] if conditional else [])],
+        given=given,
+        notes=[*run.notes, *([told] if given else [])],
     )
 
 
@@ -122,6 +130,7 @@ class ModelInArrays:
             ),
             importance=self._importance,
             samples=self.samples,
+            is_mass=self.model.likelihood.is_mass,
         )
 
     def _importance(self, x: Floats, condition: Floats | None) -> Importance:

@@ -18,6 +18,8 @@ class Column:
         better: 1 where more is better, -1 where less is, 0 where neither.
         digits: Decimals shown.
         help: One sentence that says how to read it.
+        of_data: Log p of the data themselves, which is comparable only where it is of one kind:
+            not a mass with a density, nor log p(x|c) with log p(x).
     """
 
     key: str
@@ -26,3 +28,4 @@ class Column:
     better: int
     digits: int
     help: str
+    of_data: bool = False

@@ -14,12 +14,13 @@ from isthmus.data import DataSpec, Source, load
 from isthmus.errors import OptionError
 from isthmus.evaluation.contest import Contest, Watch
 from isthmus.evaluation.evaluate import names_of
+from isthmus.evaluation.kinds import say_kinds
 from isthmus.evaluation.lineup import line_up
 from isthmus.evaluation.measures import MEASURES, OVERVIEW
 from isthmus.evaluation.measures.base import MINUTES
 from isthmus.evaluation.measures.tables import DISENTANGLEMENT, IMAGES, LATENT, PICTURES
 from isthmus.evaluation.pairs import paired_tests
-from isthmus.evaluation.ranking import Judged
+from isthmus.evaluation.ranking import Judged, comparable
 from isthmus.evaluation.results import Comparison, ModelResult
 from isthmus.evaluation.stage import Stage, in_memory, pca_curve, prepare
 from isthmus.evaluation.subject import Answers
@@ -28,6 +29,8 @@ from isthmus.fitting import Split
 from isthmus.version import __version__
 
 IMPORTANCE_SAMPLES = 500
+# What codes of integers have in place of a distance from the prior.
+CODEBOOK = "codes"
 # Held-out data that a report shows: few images, and enough rows to speak of columns.
 SHOWN = {"image": 10}
 SHOWN_ROWS = 200
@@ -109,6 +112,8 @@ def compare(
         if entry.main:
             arrays.update(pictures(entry.label, first, shown_of(source.spec)))
     protocol = _protocol(stage, main, seeds, samples, settings)
+    kinds = say_kinds([r for r in results if r.main], bool(stage.question.units.levels))
+    protocol |= {"NLL": kinds} if kinds else {}
     comparison = Comparison(
         spec=source.spec,
         results=results,
@@ -117,7 +122,7 @@ def compare(
         notes=sorted({*source.notes, *stage.notes}),
         arrays=arrays,
         versions=versions(),
-        pairs=paired_tests([(j.result.label, j.per_datum) for j in judged if j.result.main]),
+        pairs=paired_tests(comparable([j for j in judged if j.result.main])),
     )
     if folder is not None:
         comparison.write(Path(folder))
@@ -151,7 +156,7 @@ def what_to_ask(measures: Sequence[str] | None, stage: Stage) -> list[str]:
         for entry in MEASURES
         if entry.about["table"] in tables and entry.about["cost"] != MINUTES
     ]
-    return [*OVERVIEW, *of_codes]
+    return [*OVERVIEW, *of_codes, CODEBOOK]
 
 
 def default_latent_dim(size: int) -> int:
@@ -205,7 +210,14 @@ def _protocol(
             "a quarter of each held-out datum's elements taken from another datum: "
             "right one by one, wrong together"
         ),
-        "errors": "standard errors over held-out data"
+    } | (
+        {"errors": "standard errors over held-out data"}
         if seeds == 1
-        else "half-widths of 95 % intervals over seeds",
-    }
+        else {
+            "errors": (
+                "half-widths of 95 % intervals over seeds; standard errors over held-out data for "
+                "baselines, which are fitted once"
+            ),
+            "pictures": "of each model's first training",
+        }
+    )

@@ -19,7 +19,7 @@ from isthmus.evaluation.measures.stability import over_seeds
 from isthmus.evaluation.results import ModelResult
 from isthmus.evaluation.stage import Stage
 from isthmus.evaluation.subject import Answers, Subject
-from isthmus.evaluation.units import Floats
+from isthmus.evaluation.units import Floats, Units
 from isthmus.fitting import fit
 from isthmus.metrics import interval
 from isthmus.training import Listener, is_finished
@@ -69,7 +69,7 @@ class Contest:
             answers.append(ask(subjects[-1], wanted))
             # Pictures are of the first training alone.
             wanted = [name for name in wanted if MEASURES[name].about["columns"]]
-        result = _result(entry, subjects[0].candidate, answers)
+        result = _result(entry, subjects[0].candidate, answers, self.stage.question.units)
         if repeats > 1:
             _add_stability(result, subjects)
         first = answers[0]
@@ -118,7 +118,9 @@ def place(entry: Entry, seed: int) -> str:
     return re.sub(r"[^\w.]+", "-", name)
 
 
-def _result(entry: Entry, candidate: Candidate, answers: list[Answers]) -> ModelResult:
+def _result(
+    entry: Entry, candidate: Candidate, answers: list[Answers], units: Units
+) -> ModelResult:
     """The means over seeds, with an interval over seeds where there are several."""
     result = ModelResult(
         entry.name, entry.label, candidate.family, candidate.latent_dim, entry.main
@@ -134,7 +136,9 @@ def _result(entry: Entry, candidate: Candidate, answers: list[Answers]) -> Model
         if math.isfinite(error):
             result.errors[key] = error
     result.why_missing = answers[0].why_missing
-    result.notes = candidate.notes
+    result.notes, result.given = candidate.notes, list(candidate.given)
+    if candidate.density is not None:
+        result.is_mass = candidate.density.is_mass or bool(units.levels)
     return result
 
 

@@ -142,8 +142,7 @@ def evaluate(
         {
             "data": f"{run.spec.name}: {len(test):,} held out (split seed {run.split.seed}), "
             f"{len(training):,} for classifiers to learn from",
-            "likelihood": f"{samples:,} importance samples"
-            + ("; whole levels spread over their cells" if dequantise else ""),
+            "likelihood": f"{samples:,} importance samples{_of_what(subject, dequantise)}",
             "seed": str(seed),
         }
         | ({"features": getattr(space, "__name__", "the caller's")} if space else {}),
@@ -165,6 +164,16 @@ def _question(
     # Noise of another seed for what is judged.
     spread = units.spread(training, seed), units.spread(test, seed + 1)
     return question_on(units, *spread, test, seed)
+
+
+def _of_what(subject: Subject, dequantise: bool) -> str:
+    """What the likelihood is of."""
+    density = subject.candidate.density
+    if density is None:
+        return ""
+    if dequantise:
+        return "; whole levels spread over their cells"
+    return "; of probabilities of the data" if density.is_mass else "; of a density"
 
 
 def _of_levels(units: Units, found: Answers) -> list[str]:

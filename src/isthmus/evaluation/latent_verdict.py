@@ -26,8 +26,7 @@ def latent_space(main: Sequence[Judged]) -> Finding | None:
         main: The models of the main table.
     """
     learned = [j for j in main if j.result.family == "learned"]
-    plain = rank([j for j in learned if "nll" not in j.result.metrics], "r2")
-    variational = rank([j for j in learned if "nll" in j.result.metrics], "r2")
+    plain, variational = rank(plain_of(learned), "r2"), rank(variational_of(learned), "r2")
     if plain is None or variational is None:
         return None
     a, b = _named(plain.models, "ae"), _named(variational.models, "vae")
@@ -51,6 +50,17 @@ def keys() -> list[str]:
     """The figures that are about codes alone and of which more or less is better."""
     of_codes = [c for e in MEASURES if e.about["table"] in TABLES for c in e.about["columns"]]
     return [*READ_OFF, *(c.key for c in of_codes if c.better and c.key not in OF_THE_PRIOR)]
+
+
+def plain_of(models: Sequence[Judged]) -> list[Judged]:
+    """Those whose code is a point of real numbers: it has no rate, as one of integers has."""
+    return [j for j in models if not {"nll", "rate"} & j.result.metrics.keys()]
+
+
+def variational_of(models: Sequence[Judged]) -> list[Judged]:
+    """Those with a likelihood; of them those that are told nothing, where there are such."""
+    dense = [j for j in models if "nll" in j.result.metrics]
+    return [j for j in dense if not j.result.given] or dense
 
 
 def _named(models: Sequence[Judged], name: str) -> Judged:
@@ -81,7 +91,9 @@ def _said(plain: str, variational: str, ahead: dict[str, list[str]], level: list
         )
     figures = f"Figures are of {plain} and {variational}. {' '.join(parts)}"
     if counts[plain] == counts[variational]:
-        text = f"By the codes alone neither is ahead ({counts[plain]} figures each). {figures}"
+        each = counts[plain]
+        score = f"{each} {'figure' if each == 1 else 'figures'} each" if each else "no figure"
+        text = f"By the codes alone neither is ahead ({score}). {figures}"
         return Finding(ON_CODES, "", text, within_noise=True)
     winner = max(counts, key=lambda label: counts[label])
     loser = min(counts, key=lambda label: counts[label])

@@ -15,6 +15,10 @@ from isthmus.model import LatentModel
 from isthmus.posteriors import DiscretePosterior
 from isthmus.training.devices import own_random_state
 
+# Why codes of integers have no figure.
+NOTHING_BETWEEN = "between which nothing lies"
+NO_DISTANCE = "without a distance from a prior: perplexity says how evenly they are used"
+
 
 def prior_codes(subject: Subject, n: int) -> Floats:
     """Codes (n, Z) that new data are decoded from: z ~ p(z), or the density fitted to the codes.
@@ -30,7 +34,7 @@ def prior_codes(subject: Subject, n: int) -> Floats:
         covariance = np.atleast_2d(np.cov(codes, rowvar=False))
         random = np.random.default_rng(seed)
         return random.multivariate_normal(codes.mean(0), covariance, n, method="eigh")
-    _refuse_integers(model, subject.candidate.name)
+    _refuse_integers(model, subject.candidate.name, NO_DISTANCE)
     device = next(model.parameters()).device
     given = subject.given(n)
     with answering(model), own_random_state(device, seed):
@@ -49,7 +53,7 @@ def posterior_codes(subject: Subject, x: Floats) -> Floats:
     model = subject.candidate.model
     if model is None:
         return subject.candidate.encode(x)
-    _refuse_integers(model, subject.candidate.name)
+    _refuse_integers(model, subject.candidate.name, NO_DISTANCE)
     asked = tensor_for(model, x)
     with own_random_state(asked.device, subject.question.seed):
         codes = model.encode(asked, "sample", condition=subject.given(len(x)))
@@ -66,12 +70,12 @@ def paths(subject: Subject, first: Floats, last: Floats, steps: int) -> Floats:
     if model is None:
         t = np.linspace(0.0, 1.0, steps)[:, None]
         return first[:, None] * (1.0 - t) + last[:, None] * t
-    _refuse_integers(model, subject.candidate.name)
+    _refuse_integers(model, subject.candidate.name, NOTHING_BETWEEN)
     a, b = (tensor_for(model, ends).unflatten(1, model.latent_shape) for ends in (first, last))
     found = as_floats(interpolate(model, a, b, steps))
     return found.reshape(len(first), steps, -1)
 
 
-def _refuse_integers(model: LatentModel, name: str) -> None:
+def _refuse_integers(model: LatentModel, name: str, why: str) -> None:
     if isinstance(model.posterior, DiscretePosterior):
-        raise UnsupportedError(f"the codes of {name} are integers, between which nothing lies")
+        raise UnsupportedError(f"the codes of {name} are integers, {why}")

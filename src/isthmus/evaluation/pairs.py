@@ -23,6 +23,8 @@ PAIRED = {
 }
 # A difference of a larger p is within noise.
 LEVEL = 0.05
+# Two values that differ by a smaller share of themselves are the same.
+ROUNDING = 1e-9
 # Decimals of a difference; a smaller one is written by its power of ten.
 MOST_DIGITS = 5
 
@@ -63,6 +65,11 @@ class Pair:
     def within_noise(self) -> bool:
         """Whether other data of the same kind could turn the two around."""
         return not self.p <= LEVEL
+
+    @property
+    def alike(self) -> bool:
+        """Whether the two gave the same value for every datum."""
+        return self.difference == 0.0 and not self.error > 0
 
     @property
     def gap(self) -> str:
@@ -117,6 +124,8 @@ def _pair(figure: str, a: tuple[str, Floats], b: tuple[str, Floats]) -> Pair:
 
     (better, first), (worse, second) = sorted((a, b), key=lambda model: model[1].mean())
     gaps = second - first
+    # Two that do the same by other sums, such as PCA and ICA rebuilding, differ by rounding alone.
+    gaps[np.abs(gaps) <= ROUNDING * np.maximum(np.abs(first), np.abs(second))] = 0.0
     # Rounding may turn around two means that are equal.
     mean, n = max(float(gaps.mean()), 0.0), len(gaps)
     error = float(gaps.std(ddof=1) / np.sqrt(n)) if n > 1 else float("nan")

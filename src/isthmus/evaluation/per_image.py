@@ -227,13 +227,18 @@ def _on_equal(images: list[ImageFigures]) -> list[str]:
     return [f"{exact} of {len(images)} images come back exactly: the mean PSNR is infinite."]
 
 
-def by_autoencoder(autoencoder: AutoencoderKL) -> Rebuild:
-    """Pictures of any size at the mean of q(z|x); the bits are KL(q(z|x) ‖ N(0, I))."""
+def by_autoencoder(autoencoder: AutoencoderKL, memory: int | str | None = None) -> Rebuild:
+    """Pictures of any size at the mean of q(z|x); the bits are KL(q(z|x) ‖ N(0, I)).
+
+    Args:
+        autoencoder: Published, or a run's.
+        memory: Bytes for a pass, as `AutoencoderKL.encode` takes them.
+    """
 
     def rebuild(x: Tensor) -> Rebuilt:
         height, width = x.shape[2:]
-        mean, log_variance = autoencoder.moments(2.0 * x - 1.0)
-        decoded = autoencoder.decode(mean, size=(height, width))
+        mean, log_variance = autoencoder.moments(2.0 * x - 1.0, memory=memory)
+        decoded = autoencoder.decode(mean, size=(height, width), memory=memory)
         wide, log_wide = mean.double(), log_variance.double()
         nats = 0.5 * (wide.square() + log_wide.exp() - 1.0 - log_wide).sum()
         return Rebuilt(0.5 * decoded.float() + 0.5, bits(float(nats)))

@@ -9,6 +9,7 @@ from typing import final
 
 import numpy as np
 
+from isthmus.evaluation.kinds import apart
 from isthmus.evaluation.measures import column
 from isthmus.evaluation.results import ModelResult
 from isthmus.evaluation.units import Floats
@@ -46,29 +47,58 @@ class Ranking:
 
 
 def rank(models: Sequence[Judged], key: str) -> Ranking | None:
-    """The models that have a figure, the best first."""
-    having = [j for j in models if key in j.result.metrics]
+    """The models that have a figure, the best first; of a likelihood those of one kind alone."""
+    shown = column(key)
+    out = apart([j.result for j in models], shown)
+    having = [j for i, j in enumerate(models) if key in j.result.metrics and i not in out]
     if not having:
         return None
-    better = column(key).better
+    better = shown.better
     ordered = sorted(having, key=lambda j: -better * j.result.metrics[key])
     return Ranking(ordered, len(ordered) > 1 and not leads(ordered[0], ordered[1], key))
+
+
+def comparable(models: Sequence[Judged]) -> list[tuple[str, dict[str, Floats]]]:
+    """Label and per-datum values of each model, of a likelihood only of those of one kind."""
+    results = [j.result for j in models]
+    keys = {key for j in models for key in j.per_datum}
+    out = {key: apart(results, column(key)) for key in keys}
+    return [
+        (j.result.label, {key: v for key, v in j.per_datum.items() if i not in out[key]})
+        for i, j in enumerate(models)
+    ]
 
 
 def leads(first: Judged, second: Judged, key: str) -> bool:
     """Whether the first is better by more than its uncertainty.
 
-    Over seeds by Welch's standard error; on one seed by the paired differences of per-datum values
-    where both have them, else by both standard errors.
+    Over seeds by Welch's test at 5 %, a baseline being the same at every seed; over data by the
+    paired differences of per-datum values where both have them. Where there is neither, by both
+    standard errors.
     """
     a, b = first.result, second.result
     gap = abs(a.metrics[key] - b.metrics[key])
     seeds_a, seeds_b = a.seeds.get(key, []), b.seeds.get(key, [])
-    if len(seeds_a) > 1:
-        squares = sum(np.var(s, ddof=1) / len(s) for s in (seeds_a, seeds_b) if len(s) > 1)
-        return gap > SIGMAS * math.sqrt(squares)
+    repeated = [s for s in (seeds_a, seeds_b) if len(s) > 1]
+    if repeated and gap <= _welch(repeated):
+        return False
     if key in first.per_datum and key in second.per_datum:
         difference = first.per_datum[key] - second.per_datum[key]
         error = difference.std(ddof=1) / math.sqrt(len(difference))
         return bool(abs(difference.mean()) > SIGMAS * error)
+    if repeated:
+        return True
     return gap > SIGMAS * math.hypot(a.errors.get(key, 0.0), b.errors.get(key, 0.0))
+
+
+def _welch(samples: Sequence[Sequence[float]]) -> float:
+    """The gap between two means, or a mean and a known one, that chance leaves at 5 %."""
+    from scipy.stats import t
+
+    squares = [float(np.var(s, ddof=1)) / len(s) for s in samples]
+    total = sum(squares)
+    if total == 0.0:
+        return 0.0
+    # Welch and Satterthwaite's degrees of freedom.
+    freedom = total**2 / sum(q**2 / (len(s) - 1) for q, s in zip(squares, samples, strict=True))
+    return float(t.ppf(0.975, freedom)) * math.sqrt(total)

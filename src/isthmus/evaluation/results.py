@@ -36,6 +36,9 @@ class ModelResult:
         seeds: By column key, the value of each seed.
         why_missing: By column key, why a metric is missing, in words.
         notes: What was handled on the way.
+        is_mass: Whether its likelihood is of probabilities of the data themselves, or bounds them;
+            False of a density; None where it has none.
+        given: What it is told of each datum: its likelihood is log p(x|c).
     """
 
     name: str
@@ -48,6 +51,8 @@ class ModelResult:
     seeds: dict[str, list[float]] = field(default_factory=dict)
     why_missing: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    is_mass: bool | None = None
+    given: list[str] = field(default_factory=list)
 
 
 @final

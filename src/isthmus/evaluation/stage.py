@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from isthmus.data import Batch, Resident, Scaling, Source
 from isthmus.errors import DataError
 from isthmus.evaluation.subject import Question
-from isthmus.evaluation.units import Units, as_floats
+from isthmus.evaluation.units import Floats, Units, as_floats
 from isthmus.fitting import Split
 
 # A comparison is of data in memory; of more than this many, a seeded part stands for all.
@@ -130,13 +130,28 @@ def _whole(values: torch.Tensor | None) -> NDArray[np.int64] | None:
 
 
 def pca_curve(stage: Stage) -> np.ndarray:
-    """Held-out R² of PCA with 0, 1, 2, ... components."""
+    """Held-out R² of PCA with 0, 1, 2, ... components, of a table the mean over its columns."""
     train, test = stage.question.train, stage.question.test
     flat = [as_floats(stage.scaling(torch.as_tensor(x))).reshape(len(x), -1) for x in (train, test)]
     mean = flat[0].mean(0)
     _, _, axes = np.linalg.svd(flat[0] - mean, full_matrices=False)
-    scores = np.square((flat[1] - mean) @ axes.T)
-    total = np.square(flat[1] - flat[1].mean(0)).sum()
-    missed = np.square(flat[1] - mean).sum() - np.concatenate([[0.0], np.cumsum(scores.sum(0))])
-    curve: np.ndarray = 1.0 - missed / max(total, 1e-300)
+    centred = flat[1] - mean
+    spread = np.square(flat[1] - flat[1].mean(0)).sum(0)
+    if stage.question.by_column:
+        return _curve_by_column(centred, axes, spread, flat[1].min(0) < flat[1].max(0))
+    found = np.concatenate([[0.0], np.cumsum(np.square(centred @ axes.T).sum(0))])
+    curve: np.ndarray = 1.0 - (np.square(centred).sum() - found) / max(spread.sum(), 1e-300)
     return curve
+
+
+def _curve_by_column(
+    centred: Floats, axes: Floats, spread: Floats, varies: NDArray[np.bool_]
+) -> Floats:
+    """The mean over columns of each one's own R², as the main table takes it."""
+    if not varies.any():
+        return np.zeros(len(axes) + 1)
+    left, curve = centred.copy(), []
+    for axis in [np.zeros(centred.shape[1]), *axes]:
+        left -= np.outer(centred @ axis, axis)
+        curve.append(1.0 - (np.square(left).sum(0)[varies] / spread[varies]).mean())
+    return np.array(curve)

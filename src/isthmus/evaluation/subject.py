@@ -18,6 +18,7 @@ from isthmus.evaluation.candidates import tensor_for
 from isthmus.evaluation.units import Floats, Units
 from isthmus.metrics.estimates import Estimate
 from isthmus.model import LatentModel
+from isthmus.posteriors import DiscretePosterior
 
 # Data that importance sampling looks at, at most.
 DENSITY_ROWS = 500
@@ -135,6 +136,19 @@ class Subject:
     def codes(self) -> Floats:
         """(N, Z) of the held-out data."""
         return self.candidate.encode(self.question.test, self.condition)
+
+    @cached_property
+    def integers(self) -> NDArray[np.int64] | None:
+        """(N, P) the held-out data's codes as integers, or None where they are real numbers."""
+        model = self.candidate.model
+        if model is None or not isinstance(model.posterior, DiscretePosterior):
+            return None
+        if not model.posterior.has_mode:
+            return None
+        x = tensor_for(model, self.question.test)
+        found = model.encode(x, "argmax", condition=self.given(len(x)))
+        integers: NDArray[np.int64] = found.flatten(1).cpu().numpy()
+        return integers
 
     @cached_property
     def train_codes(self) -> Floats:

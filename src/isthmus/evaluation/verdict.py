@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from isthmus.evaluation.latent_verdict import latent_space
+from isthmus.evaluation.kinds import kind_of
+from isthmus.evaluation.latent_verdict import latent_space, plain_of, variational_of
 from isthmus.evaluation.ranking import Judged, Ranking, leads, rank
 from isthmus.evaluation.results import Finding, ModelResult
 from isthmus.evaluation.units import Floats
@@ -42,8 +43,14 @@ def verdict(judged: Sequence[Judged], pca_curve: Floats, countable: bool) -> lis
 def _need(main: Sequence[Judged], pca_curve: Floats) -> Finding | None:
     """Do these data need an autoencoder at all?"""
     pca = next((j for j in main if j.result.name == "pca"), None)
-    ranking = rank([j for j in main if j.result.family == "learned"], "r2")
-    if pca is None or ranking is None:
+    learned = [j for j in main if j.result.family == "learned"]
+    if pca is None:
+        return None
+    # What is told more of each datum, or keeps more of it, does not show that a network is needed.
+    own = [j for j in learned if not j.result.given] or learned
+    small = [j for j in own if j.result.latent_dim <= pca.result.latent_dim]
+    ranking = rank(small or own, "r2")
+    if ranking is None:
         return None
     best, linear = ranking.best, pca.result
     kept, theirs = best.metrics["r2"], linear.metrics["r2"]
@@ -51,15 +58,17 @@ def _need(main: Sequence[Judged], pca_curve: Floats) -> Finding | None:
     needed = (
         f"PCA needs {enough} dimensions for as much" if enough else "PCA reaches that at no size"
     )
+    other = "" if best.latent_dim == linear.latent_dim else f" at {linear.latent_dim}"
     figures = (
-        f"At {best.latent_dim} dimensions {best.label} keeps R² {kept:.3f} and PCA {theirs:.3f}"
+        f"At {best.latent_dim} dimensions {best.label} keeps R² {kept:.3f} and PCA "
+        f"{theirs:.3f}{other}"
     )
     if kept <= theirs or not leads(ranking.models[0], pca, "r2"):
+        close = ", a difference within noise" if kept > theirs else ""
         return Finding(
             "do I need an autoencoder",
             linear.label,
-            f"For reconstruction, no: PCA is enough. {figures}, a difference within noise or "
-            "against the network.",
+            f"For reconstruction, no: PCA is enough. {figures}{close}.",
             within_noise=kept > theirs,
         )
     return Finding(
@@ -70,21 +79,27 @@ def _need(main: Sequence[Judged], pca_curve: Floats) -> Finding | None:
 def _plain_or_variational(main: Sequence[Judged]) -> Finding | None:
     """A plain one or a variational one?"""
     learned = [j for j in main if j.result.family == "learned"]
-    plain = rank([j for j in learned if "nll" not in j.result.metrics], "r2")
-    variational = rank([j for j in learned if "nll" in j.result.metrics], "r2")
+    plain, variational = rank(plain_of(learned), "r2"), rank(variational_of(learned), "r2")
     if plain is None or variational is None:
         return None
     a, b = plain.best, variational.best
     kept = f"(R² {a.metrics['r2']:.3f} and {b.metrics['r2']:.3f})"
+    told = f" given {', '.join(b.given)}" if b.given else ""
     gives = (
-        f"tells how likely a datum is ({b.metrics['nll']:.1f} nats) and what its code costs "
+        f"tells how likely a datum is{told} ({b.metrics['nll']:.1f} nats) and what its code costs "
         f"({b.metrics['rate']:.1f} bits)"
     )
     close = not leads(plain.models[0], variational.models[0], "r2")
-    if close or a.metrics["r2"] < b.metrics["r2"]:
-        how = "rebuild equally well" if close else "differ, the variational one ahead,"
-        text = f"{a.label} and {b.label} {how} {kept}, and {b.label} also {gives}. Take {b.label}."
+    if close:
+        text = (
+            f"{a.label} and {b.label} rebuild alike, within noise {kept}, and {b.label} also "
+            f"{gives}. Take {b.label}."
+        )
         return Finding(PLAIN_OR_VARIATIONAL, b.label, text, close)
+    if a.metrics["r2"] < b.metrics["r2"]:
+        better = f"(R² {b.metrics['r2']:.3f} and {a.metrics['r2']:.3f})"
+        text = f"{b.label} rebuilds better than {a.label} {better}, and also {gives}."
+        return Finding(PLAIN_OR_VARIATIONAL, b.label, text)
     text = (
         f"{a.label} rebuilds better than {b.label} {kept}, but only {b.label} {gives}. Take "
         f"{a.label} for reconstruction alone, {b.label} for everything that needs a likelihood."
@@ -103,16 +118,28 @@ def _compress(main: Sequence[Judged], countable: bool) -> Finding | None:
         f"{_error(best, 'r2', 3)}, {best.metrics['bytes']:.0f} bytes a code{stored}"
         f"{_next(ranking, 'r2', 3)}."
     )
-    lossless = rank(main, "nll")
-    if lossless is not None:
-        tightest = lossless.best
-        nll = tightest.metrics["nll"]
-        text += (
-            f" Of those with a likelihood {tightest.label} gives held-out data the highest: "
-            f"NLL {nll:.1f} nats"
-        )
-        text += f", {nll / math.log(2.0):.0f} bits to store a datum exactly." if countable else "."
-    return Finding("compress", best.label, text, ranking.within_noise)
+    return Finding("compress", best.label, text + _lossless(main, countable), ranking.within_noise)
+
+
+def _lossless(main: Sequence[Judged], countable: bool) -> str:
+    """Who gives held-out data the highest likelihood, and whose is of another kind."""
+    ranking = rank(main, "nll")
+    if ranking is None:
+        return ""
+    best = ranking.best
+    nll, kind = best.metrics["nll"], kind_of(best)
+    others = [j.result for j in main if "nll" in j.result.metrics]
+    left_out = [r.label for r in others if kind_of(r) != kind]
+    among = f"whose likelihood is {kind.words}" if left_out else "with a likelihood"
+    given = f" given {', '.join(kind.given)}" if kind.given and not left_out else ""
+    text = (
+        f" Of those {among} {best.label} gives held-out data the highest{given}: NLL {nll:.1f} nats"
+    )
+    exact = countable and best.is_mass is not False
+    text += f", {nll / math.log(2.0):.0f} bits to store a datum exactly." if exact else "."
+    if left_out:
+        text += f" Not to be compared with it: the NLL of {', '.join(left_out)}."
+    return text
 
 
 def _code_size(judged: Sequence[Judged], pca_curve: Floats) -> Finding | None:
@@ -196,4 +223,6 @@ def _next(ranking: Ranking, key: str, digits: int) -> str:
         return ""
     second = ranking.models[1].result
     text = f"; next is {second.label} with {second.metrics[key]:.{digits}f}"
+    if second.latent_dim != ranking.best.latent_dim:
+        text += f" at {second.latent_dim} dimensions"
     return f"{text}, which is within noise" if ranking.within_noise else text

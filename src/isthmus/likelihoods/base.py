@@ -43,6 +43,9 @@ class Likelihood(Part, nn.Module, ABC):
     has_mean: bool = True
     """False where a mean of its values says nothing, as of class indices."""
 
+    is_mass: bool = False
+    """True where `log_prob` is of probabilities of whole values, False where it is of a density."""
+
     def __init__(self, shape: Sequence[int]) -> None:
         super().__init__()
         self.shape = torch.Size(shape)

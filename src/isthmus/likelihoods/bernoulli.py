@@ -21,6 +21,7 @@ class BernoulliLikelihood(OneParameter):
 
     affine: ClassVar[bool] = False
     supports: ClassVar[tuple[str, ...]] = ("binary",)
+    is_mass = True
 
     def forward(self, parameters: Tensor) -> Bernoulli:
         """Logits (S, B, 1, *D) -> batch (S, B), event D."""

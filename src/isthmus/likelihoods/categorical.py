@@ -28,6 +28,7 @@ class CategoricalLikelihood(Likelihood):
     affine: ClassVar[bool] = False
     supports: ClassVar[tuple[str, ...]] = ("category",)
     has_mean = False
+    is_mass = True
 
     def __init__(self, shape: Sequence[int], n_categories: int) -> None:
         super().__init__(shape)

@@ -30,6 +30,7 @@ class NegativeBinomialLikelihood(OneParameter):
 
     affine: ClassVar[bool] = False
     supports: ClassVar[tuple[str, ...]] = ("count",)
+    is_mass = True
 
     def __init__(
         self,

@@ -45,6 +45,7 @@ class ObservedLikelihood(Likelihood):
         # What each object says stands above what the class says: it is the inner likelihood's.
         self.affine = likelihood.affine  # type: ignore[misc]
         self.supports = likelihood.supports  # type: ignore[misc]
+        self.is_mass = likelihood.is_mass
         trial = likelihood(torch.zeros(1, 1, *likelihood.parameter_shape()))
         # A scale that is the optimum of the batch would count the gaps' zeros.
         by_batch = isinstance(likelihood, OptimalGaussianLikelihood)

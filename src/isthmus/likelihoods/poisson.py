@@ -22,6 +22,7 @@ class PoissonLikelihood(OneParameter):
 
     affine: ClassVar[bool] = False
     supports: ClassVar[tuple[str, ...]] = ("count",)
+    is_mass = True
 
     def forward(self, parameters: Tensor) -> Poisson:
         """(S, B, 1, *D), log-rates as far as counts go -> batch (S, B), event D."""

@@ -72,9 +72,11 @@ class FittedPrior(Prior, ABC):
     Attributes:
         fitted_to: The encode mode of its codes: each training datum's "mean", a "sample" of
             q(z|x), or the "argmax" of a discrete posterior.
+        by_steps: Fitting is a training of its own, of hundreds of steps.
     """
 
     fitted_to: str = "mean"
+    by_steps: bool = False
 
     @abstractmethod
     def fit(self, codes: Tensor) -> None:

@@ -123,6 +123,7 @@ class AutoregressiveCodes(FittedPrior):
 
     space = "codes"
     fitted_to = "argmax"
+    by_steps = True
 
     def __init__(
         self,

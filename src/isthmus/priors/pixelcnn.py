@@ -103,6 +103,7 @@ class PixelCNNPrior(FittedPrior):
 
     space = "codes"
     fitted_to = "argmax"
+    by_steps = True
 
     def __init__(
         self,

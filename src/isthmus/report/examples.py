@@ -219,6 +219,11 @@ def say_samples(subject: Subject, labels: list[str]) -> str:
     )
     if len(ranked) == 1:
         return f"{said}; 0.5 would mean not at all, 1 always."
+    if fixed(by_label[best], 3) == fixed(by_label[worst], 3):
+        return (
+            f"A classifier tells the samples of all {len(ranked)} models from held-out data with "
+            f"an AUC of {fixed(by_label[best], 3)}; 0.5 would mean not at all, 1 always."
+        )
     return (
         f"{said}, the least of {len(ranked)} models, and {worst}'s with "
         f"{fixed(by_label[worst], 3)}, the most; "

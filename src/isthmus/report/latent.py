@@ -9,6 +9,8 @@ from isthmus.report import svg
 from isthmus.report.figure import Figure, Floats, Panel, Subject, evenly
 from isthmus.report.words import counted, fixed, listed, percent
 
+# Among a model's figures: the step whose weights were kept, where that is known.
+KEPT_STEP = "kept_step"
 MOST_POINTS = 800
 MOST_NAMED = 20
 CLASS_TONES = 10
@@ -200,9 +202,14 @@ def training_curves(subject: Subject) -> Figure | None:
     if not found:
         return None
     panels: list[Panel] = []
+    kept = {r.label: r.metrics[KEPT_STEP] for r in subject.main if KEPT_STEP in r.metrics}
     for label, history in found:
         drawn = _draw_curve(
-            history.astype(float), subject.looks[label].tone, label, f"curve{len(panels)}"
+            history.astype(float),
+            subject.looks[label].tone,
+            label,
+            f"curve{len(panels)}",
+            kept.get(label),
         )
         panels.append(Panel((drawn,), label, look=subject.looks[label]))
     thin = Markup('<span class="line-swatch thin"></span>')
@@ -253,7 +260,18 @@ def best_step(history: Floats) -> tuple[int, Floats] | None:
     return int(rows[history[rows, 2].argmin()]), history[rows]
 
 
-def _draw_curve(history: Floats, tone: str, label: str, name: str) -> Markup:
+def _kept_row(history: Floats, step: float | None) -> Floats | None:
+    """The row of the weights that were kept: of that step, else of the lowest held-out loss."""
+    rows = np.flatnonzero((history[:, 0] == step) & np.isfinite(history[:, 2]))
+    if len(rows):
+        return np.asarray(history[rows[-1]])
+    best = best_step(history)
+    return None if best is None else np.asarray(history[best[0]])
+
+
+def _draw_curve(
+    history: Floats, tone: str, label: str, name: str, kept: float | None = None
+) -> Markup:
     steps = history[:, 0]
     settled = steps >= steps.min() + SETTLING * (steps.max() - steps.min())
     shown = history[settled][:, 1:]
@@ -273,8 +291,8 @@ def _draw_curve(history: Floats, tone: str, label: str, name: str) -> Markup:
         plot.axes("step", "loss, nats", plot.x.ticks(4), plot.y.ticks(4)),
         svg.clip(name, plot, lines),
     ]
-    if best := best_step(history):
-        row = history[best[0]]
+    row = _kept_row(history, kept)
+    if row is not None:
         tip = f"step {row[0]:,.0f}: held-out loss {fixed(float(row[2]), 2)} nats"
         parts.append(svg.marker(*plot.at(row[0], row[2]), "circle", f"ring {tone}", tip))
     return svg.picture(CURVE, f"{label}: training and held-out loss by step", parts)

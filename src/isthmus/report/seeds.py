@@ -6,6 +6,7 @@ import numpy as np
 from markupsafe import Markup
 
 from isthmus.evaluation import COLUMNS, Column, ModelResult
+from isthmus.evaluation.kinds import apart
 from isthmus.report import svg
 from isthmus.report.figure import Figure, Floats, Panel, Subject, padded
 from isthmus.report.table import heading, metric
@@ -24,7 +25,7 @@ def seed_spread(subject: Subject) -> Figure | None:
     if not columns:
         return None
     panels = tuple(
-        Panel((_draw(c, subject),), f"{c.title}, {heading(c).unit}".rstrip(", "), _arrow(c))
+        Panel((_draw(c, subject),), f"{c.title}, {heading(c).unit}".rstrip(", "), _note(c, subject))
         for c in columns
     )
     n = max(len(v) for r in repeated for v in r.seeds.values())
@@ -47,8 +48,10 @@ def _known(result: ModelResult, key: str) -> list[float]:
     return [v for v in result.seeds.get(key, []) if np.isfinite(v)]
 
 
-def _arrow(column: Column) -> str:
-    return {1: "more is better", -1: "less is better"}.get(column.better, "")
+def _note(column: Column, subject: Subject) -> str:
+    said = {1: "more is better", -1: "less is better"}.get(column.better, "")
+    others = [subject.main[i].label for i in apart(subject.main, column)]
+    return f"{said}; without {listed(others)}, which must not be compared" if others else said
 
 
 def _say(results: list[ModelResult], columns: list[Column]) -> str:
@@ -71,7 +74,12 @@ def _say(results: list[ModelResult], columns: list[Column]) -> str:
 
 
 def _draw(column: Column, subject: Subject) -> Markup:
-    rows = [r for r in subject.main if metric(r, column.key) is not None]
+    others = apart(subject.main, column)
+    rows = [
+        r
+        for i, r in enumerate(subject.main)
+        if metric(r, column.key) is not None and i not in others
+    ]
     values: list[Floats] = [
         np.array(_known(r, column.key) or [r.metrics[column.key]], dtype=float) for r in rows
     ]

@@ -15,12 +15,15 @@ import torch
 from isthmus.evaluation.results import Comparison, Finding, ModelResult
 from isthmus.fitting import Run
 from isthmus.report.figure import Floats
+from isthmus.report.latent import KEPT_STEP
 from isthmus.report.page import COMMAND, fill, make_page, write_page
 from isthmus.report.words import fixed
 from isthmus.version import __version__
 
 # Options with a flag of their own on the command line.
 FLAGS = ("latent_dim", "epochs", "minutes", "seed", "device")
+# Height and width: 32x48.
+SIZES = ("crop", "image_size")
 SHARED = ("originals", "labels")
 
 
@@ -61,6 +64,7 @@ def as_comparison(
     latent_dim = math.prod(run.model.latent_shape)
     history = history_array(run.history)
     figures = {
+        **({} if run.kept_step is None else {KEPT_STEP: float(run.kept_step)}),
         "parameters": float(parameters),
         "bytes": 4.0 * latent_dim,
         **_seconds(run.history),
@@ -110,11 +114,18 @@ def _finding(run: Run, history: Floats, parameters: int, latent_dim: int) -> Fin
     if not len(held):
         return Finding("the model", run.recipe, size)
     best = held[held[:, 2].argmin()]
-    kept = (
-        f"The lowest held-out loss was {fixed(float(best[2]), 2)} nats a datum, at step "
-        f"{best[0]:,.0f} of "
-        f"{history[-1, 0]:,.0f}; those weights were kept."
-    )
+    at = held[held[:, 0] == run.kept_step]
+    of_all = f"of {history[-1, 0]:,.0f}"
+    if len(at) and at[-1, 0] != best[0]:
+        kept = (
+            f"The weights that were kept are those of step {at[-1, 0]:,.0f} {of_all}, with a "
+            f"held-out loss of {fixed(float(at[-1, 2]), 2)} nats a datum."
+        )
+    else:
+        kept = (
+            f"The lowest held-out loss was {fixed(float(best[2]), 2)} nats a datum, at step "
+            f"{best[0]:,.0f} {of_all}; those weights were kept."
+        )
     return Finding("the model", run.recipe, f"{size} {kept}")
 
 
@@ -137,14 +148,20 @@ def _word(value: Any) -> str:
 
 def _command(run: Run) -> str:
     """The command that makes the run; what has no flag of its own goes through -s."""
-    words = ["isthmus", "fit", shlex.quote(run.spec.name), "--recipe", run.recipe]
+    words = ["isthmus", "fit", run.reading.data or run.spec.name, "--recipe", run.recipe]
     changed = run.settings.model_dump(exclude_defaults=True)
-    for part, options in (("model", run.options), ("training", changed)):
+    parts = (("data", run.reading.options), ("model", run.options), ("training", changed))
+    for part, options in parts:
         for name, value in options.items():
-            flag = name in FLAGS
+            flag = name in FLAGS or (part == "data" and name == "crop")
+            text = _on_the_line(value, "x" if name in SIZES else ",")
             words += (
-                [f"--{name.replace('_', '-')}", shlex.quote(str(value))]
-                if flag
-                else ["-s", shlex.quote(f"{part}.{name}={value}")]
+                [f"--{name.replace('_', '-')}", text] if flag else ["-s", f"{part}.{name}={text}"]
             )
-    return " ".join(words)
+    return shlex.join(words)
+
+
+def _on_the_line(value: Any, between: str) -> str:
+    if isinstance(value, (list, tuple)):
+        return between.join(map(str, value))
+    return str(value).lower() if isinstance(value, bool) else str(value)

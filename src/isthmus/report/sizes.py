@@ -7,12 +7,14 @@ from collections.abc import Sequence
 import numpy as np
 from markupsafe import Markup
 
+from isthmus.evaluation.kinds import apart
+from isthmus.evaluation.measures import column
 from isthmus.evaluation.results import ModelResult
 from isthmus.report import svg
 from isthmus.report.figure import Figure, Subject, chart, padded
 from isthmus.report.looks import Look
 from isthmus.report.table import metric
-from isthmus.report.words import counted, fixed, percent, short
+from isthmus.report.words import counted, fixed, listed, percent, short
 
 THRESHOLDS = (0.99, 0.95, 0.9, 0.8, 0.7, 0.5)
 LOWEST_R2 = -0.2
@@ -148,7 +150,12 @@ def _apart(sizes: Sequence[int], scale: svg.Scale, gap: float = 20.0) -> list[fl
 
 def rate_distortion(subject: Subject) -> Figure | None:
     """Bits of the code against bits left to say, with lines of equal sum."""
-    found = [(r.label, metric(r, "rate"), metric(r, "distortion")) for r in subject.main]
+    others = apart(subject.main, column("distortion"))
+    found = [
+        (r.label, metric(r, "rate"), metric(r, "distortion"))
+        for i, r in enumerate(subject.main)
+        if i not in others
+    ]
     points = {label: (x, y) for label, x, y in found if x is not None and y is not None}
     if not points:
         return None
@@ -164,10 +171,21 @@ def rate_distortion(subject: Subject) -> Figure | None:
         "What is spent where",
         "Rightwards a code costs more bits, upwards more bits are left to say once it is known; "
         "on each "
-        "diagonal the sum, which is the negative ELBO, is the same, and lower lines are better.",
+        "diagonal the sum, which is the negative ELBO, is the same, and lower lines are better."
+        + _left_out([r.label for i, r in enumerate(subject.main) if i in others]),
         shows,
         "chart",
         chart(draw, f"Scatter plot of distortion against rate in bits by model. {shows}"),
+    )
+
+
+def _left_out(labels: Sequence[str]) -> str:
+    """Whose distortion is of another kind."""
+    if not labels:
+        return ""
+    return (
+        f" Left out, since what they leave to say is of another kind (see the table): "
+        f"{listed(labels)}."
     )
 
 

@@ -8,17 +8,19 @@ from dataclasses import dataclass
 from typing import final
 
 from isthmus.evaluation import COLUMNS, MEASURES, Column, ModelResult
+from isthmus.evaluation.kinds import apart
 from isthmus.evaluation.measures.tables import ORDER, OVERVIEW
 from isthmus.report.looks import BASELINE, Look
 from isthmus.report.words import fixed, uncertainty
 
 # Columns of one table, at most.
-MOST_COLUMNS = 11
+MOST_COLUMNS = 10
 # Beyond its ideal a value is chance: a sample AUC of 0.48 is no better than one of 0.5.
 IDEALS = {"sample_auc": 0.5}
 ARROWS = {1: "↑", -1: "↓", 0: ""}
 DIRECTIONS = {1: "More is better.", -1: "Less is better.", 0: ""}
 UNKNOWN = "It was not measured."
+MISSING = "–"
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
 
@@ -36,7 +38,10 @@ class Heading:
 @final
 @dataclass(frozen=True)
 class Cell:
-    """One value as shown; a missing one has a reason and the letter of its footnote."""
+    """One value as shown.
+
+    A missing one, and one that must not be compared, has a reason and the letter of its footnote.
+    """
 
     value: str
     error: str = ""
@@ -111,7 +116,11 @@ def build_table(
 ) -> Table:
     """The table of these models, over every column of `offered` that at least one of them has."""
     columns = [c for c in offered if any(metric(r, c.key) is not None for r in results)]
-    best = [best_of(c, [metric(r, c.key) for r in results]) for c in columns]
+    out = [apart(results, c) for c in columns]
+    best = [
+        best_of(c, [None if i in others else metric(r, c.key) for i, r in enumerate(results)])
+        for c, others in zip(columns, out, strict=True)
+    ]
     letters: dict[str, str] = {}
     groups = []
     for name, is_baseline in (("Baselines", True), ("Learned models", False)):
@@ -119,8 +128,8 @@ def build_table(
         for i, result in enumerate(results):
             if (result.family == BASELINE) == is_baseline:
                 cells = (
-                    _cell(result, c, i in top, letters)
-                    for c, top in zip(columns, best, strict=True)
+                    _cell(result, c, i in top, letters, others.get(i, ""))
+                    for c, top, others in zip(columns, best, out, strict=True)
                 )
                 rows.append(Row(result.label, result.latent_dim, looks[result.label], tuple(cells)))
         if rows:
@@ -161,14 +170,16 @@ def heading(column: Column) -> Heading:
     return Heading(column.title, unit, ARROWS[column.better], said)
 
 
-def _cell(result: ModelResult, column: Column, best: bool, letters: dict[str, str]) -> Cell:
+def _cell(
+    result: ModelResult, column: Column, best: bool, letters: dict[str, str], apart_as: str
+) -> Cell:
     value = metric(result, column.key)
+    why = apart_as if value is not None else result.why_missing.get(column.key, UNKNOWN)
+    letter = letters.setdefault(why, _letter(len(letters))) if why else ""
     if value is None:
-        why = result.why_missing.get(column.key, UNKNOWN)
-        letter = letters.setdefault(why, _letter(len(letters)))
-        return Cell("–", why=why, letter=letter)
+        return Cell(MISSING, why=why, letter=letter)
     error = uncertainty(result.errors.get(column.key, math.nan), column.digits)
-    return Cell(fixed(value, column.digits), error, best)
+    return Cell(fixed(value, column.digits), error, best, why, letter)
 
 
 def _letter(i: int) -> str:

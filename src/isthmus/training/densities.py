@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -16,10 +17,14 @@ from isthmus.priors import FittedPrior, StartedPrior
 FITTED_CODES, FITTED_NUMBERS = 50_000, 2**24
 
 
-def fit_waiting(model: LatentModel, training: Source, seed: int) -> None:
+def fit_waiting(
+    model: LatentModel, training: Source, seed: int, say: Callable[[str], None]
+) -> None:
     """Fit the model's prior and its sampler, where they wait for the codes of the training data."""
     for density in (model.prior, model.sampler):
         if isinstance(density, FittedPrior):
+            if density.by_steps:
+                say("a density is fitted to the codes of the training data, by steps of its own")
             fit_to_codes(density, model, training, seed)
 
 

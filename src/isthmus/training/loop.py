@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -68,6 +68,7 @@ def train(
     folder: Path | None = None,
     resume: bool = False,
     listeners: Sequence[Listener] = (),
+    say: Callable[[str], None] | None = None,
 ) -> Trained:
     """Train a model, keeping the weights with the best held-out loss.
 
@@ -80,6 +81,7 @@ def train(
         folder: The run folder; nothing is written where it is None.
         resume: Go on from the folder's checkpoint.
         listeners: Who hears of the progress.
+        say: Hears what is handled on the way, and what takes its time after the last step.
 
     Returns:
         The model with its best weights.
@@ -111,6 +113,9 @@ def train(
             notes = (*look(model, objective, training, resting), *told(model, settings.train))
             position = Position(notes=notes)
             best.keep()
+        say = say if group.leads and say else _silence
+        for text in position.notes:
+            say(text)
         precision = autocast(settings, device)
         training, validation = place(training, device), place(validation, device)
         if not position.threads:
@@ -171,11 +176,15 @@ def train(
 
             if not position.finished:
                 best.restore()
-                fit_waiting(model, training, settings.seed)
+                fit_waiting(model, training, settings.seed, say)
                 best.keep()
                 position.finished = True
                 checkpoint.write(position)
     return Trained(model, position, heard, position.notes)
+
+
+def _silence(_: str) -> None:
+    """Nobody wants to hear it."""
 
 
 def laid_out(step: Step, settings: TrainingSettings) -> Step:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import cast
 
 import numpy as np
 from torch import Tensor
@@ -185,13 +186,11 @@ def dimensions(subject: Subject) -> Answers:
 )
 def codes(subject: Subject) -> Answers:
     """How a discrete code uses its codebook."""
-    model = subject.model
-    posterior = model.posterior
-    if not (isinstance(posterior, DiscretePosterior) and posterior.has_mode):
-        raise UnsupportedError(f"the codes of {subject.candidate.name} are no integers")
-    x = tensor_for(model, subject.question.test)
-    integers = model.encode(x, "argmax", condition=subject.given(len(x)))
-    columns = integers.reshape(-1, posterior.books).cpu().numpy()
+    integers = subject.integers
+    if integers is None:
+        raise UnsupportedError("the codes are no integers")
+    posterior = cast(DiscretePosterior, subject.model.posterior)
+    columns = integers.reshape(-1, posterior.books)
     found = {
         "usage": code_usage(columns, posterior.n_codes),
         "perplexity": code_perplexity(columns, posterior.n_codes),

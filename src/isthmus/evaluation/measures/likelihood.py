@@ -31,7 +31,15 @@ CLOSED = 1.0
 
 @measure(
     "bits-per-dim",
-    Column("bits_dim", "bits/dim", "bits", -1, 3, "−log p(x) by element of a held-out datum."),
+    Column(
+        "bits_dim",
+        "bits/dim",
+        "bits",
+        -1,
+        3,
+        "−log p(x) by element of a held-out datum.",
+        of_data=True,
+    ),
     Column("ess", "effective", "samples", 1, 1, "Effective importance samples, their median."),
     table=LIKELIHOOD,
     cost=SECONDS,
@@ -66,7 +74,15 @@ def few_effective(effective: Floats, samples: int) -> list[str]:
 
 @measure(
     "annealed",
-    Column("nll_annealed", "NLL, annealed", "nats", -1, 2, "Negative log-likelihood by annealing."),
+    Column(
+        "nll_annealed",
+        "NLL, annealed",
+        "nats",
+        -1,
+        2,
+        "Negative log-likelihood by annealing.",
+        of_data=True,
+    ),
     Column(
         "nll_excess",
         "sampling's excess",

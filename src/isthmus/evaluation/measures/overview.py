@@ -72,12 +72,27 @@ def reconstruction(subject: Subject) -> Answers:
         -1,
         1,
         "Negative log-likelihood of a held-out datum, by importance sampling.",
+        of_data=True,
     ),
     Column(
-        "elbo", "ELBO", "nats", 1, 1, "The evidence lower bound on log p(x) of a held-out datum."
+        "elbo",
+        "ELBO",
+        "nats",
+        1,
+        1,
+        "The evidence lower bound on log p(x) of a held-out datum.",
+        of_data=True,
     ),
     Column("rate", "rate", "bits", 0, 1, "Bits that the code carries about a datum."),
-    Column("distortion", "distortion", "bits", 0, 1, "Bits left to say once the code is known."),
+    Column(
+        "distortion",
+        "distortion",
+        "bits",
+        0,
+        1,
+        "Bits left to say once the code is known.",
+        of_data=True,
+    ),
     table=OVERVIEW,
     cost=SECONDS,
 )
@@ -96,8 +111,7 @@ def likelihood(subject: Subject) -> Answers:
             "rate": mean_and_error(rate / LOG2),
             "distortion": mean_and_error(distortion / LOG2),
         },
-        # log p(x|c) answers another question than log p(x): no pair for the models of a comparison.
-        per_datum={} if subject.candidate.conditional else {"nll": nll},
+        per_datum={"nll": nll},
     )
     if density.rate_per_dimension is not None:
         rates = density.rate_per_dimension(question.test, subject.condition)
@@ -119,7 +133,14 @@ def _no_density(subject: Subject) -> Answers:
 
 @measure(
     "active",
-    Column("active", "active", "", 0, 0, "Latent dimensions whose mean varies with the data."),
+    Column(
+        "active",
+        "active",
+        "",
+        0,
+        0,
+        "Latent dimensions whose mean, or integer, varies with the data.",
+    ),
     table=OVERVIEW,
 )
 def active(subject: Subject) -> Answers:
@@ -129,7 +150,9 @@ def active(subject: Subject) -> Answers:
     if candidate.density is None and candidate.family != "learned":
         answers.why_missing["active"] = f"the codes of {candidate.name} have no scale to judge by"
     else:
-        answers.values["active"] = Estimate(float(active_units(codes).sum()), math.nan)
+        integers = subject.integers
+        varies = active_units(codes) if integers is None else integers.min(0) < integers.max(0)
+        answers.values["active"] = Estimate(float(varies.sum()), math.nan)
     return answers
 
 
