@@ -64,6 +64,24 @@ def test_a_run_is_read_as_it_was_written(finished, x):
     assert read.model.encode(torch.from_numpy(x)).equal(codes)
 
 
+def test_what_is_said_of_a_run_is_of_the_weights_that_were_kept(finished, tmp_path):
+    losses = {r["step"]: r["validation/loss"] for r in finished.history if "validation/loss" in r}
+    assert finished.kept_step == min(losses, key=losses.__getitem__)
+    assert Run.read(finished.folder).kept_step == finished.kept_step
+    said = []
+    # A critic moves: its losses do not compare, and the last weights are kept, not the best.
+    folder = tmp_path / "critic"
+    images = np.random.default_rng(0).uniform(size=(24, 8, 8, 1)).astype(np.float32)
+    run = fit(
+        images, "kl-gan", folder=folder, say=said.append, hidden=(4,), latent_dim=2, width=2,
+        groups=2, batch_size=8, epochs=2, threads=1, lr=1e-9, start=0.5, adversarial=0.5,
+    )  # fmt: skip
+    last = max(r["step"] for r in run.history)
+    stored = json.loads((folder / "metrics.json").read_text())["training"]
+    assert run.kept_step == last == stored["step"] == Run.read(folder).kept_step
+    assert said == list(run.notes)
+
+
 def test_a_run_folder_holds_json_and_tensors_alone(finished):
     files = {str(p.relative_to(finished.folder)) for p in finished.folder.rglob("*") if p.is_file()}
     assert files == {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, final
@@ -17,7 +17,7 @@ from isthmus.objectives import Elbo, Objective, Reconstruction
 from isthmus.recipes import Built, build_recipe, recipe_options
 from isthmus.registry import RECIPES, describe, did_you_mean
 from isthmus.resuming import as_trained, has_density, refuse_another
-from isthmus.store import CONFIG, WEIGHTS, read_config, save, write_bytes, write_json
+from isthmus.store import CONFIG, WEIGHTS, read_config, read_json, save, write_bytes, write_json
 from isthmus.store import load as load_model
 from isthmus.training import (
     HISTORY,
@@ -73,6 +73,7 @@ class Run:
         notes: What was handled on the way, in words.
         folder: Where it is kept, or None.
         reading: How the data were read, so that others like them are read the same way.
+        kept_step: The step whose weights these are; None where that is not known.
     """
 
     model: LatentModel
@@ -85,6 +86,7 @@ class Run:
     notes: tuple[str, ...] = ()
     folder: Path | None = None
     reading: Reading = field(default_factory=Reading)
+    kept_step: int | None = None
 
     @classmethod
     def read(cls, folder: str | os.PathLike[str]) -> Run:
@@ -110,6 +112,7 @@ class Run:
             notes=tuple(config["notes"]),
             folder=folder,
             reading=Reading.from_json(config.get("reading")),
+            kept_step=_kept_step(folder),
         )
 
 
@@ -122,6 +125,7 @@ def fit(
     resume: bool = False,
     split: Split | None = None,
     listeners: Sequence[Listener] = (),
+    say: Callable[[str], None] | None = None,
     **options: Any,
 ) -> Run:
     """Train a recipe, or a model composed by hand, on data.
@@ -136,6 +140,7 @@ def fit(
             begin it.
         split: Seed and fractions of train, validation and test.
         listeners: Who hears of the progress.
+        say: Hears each of the run's notes as soon as it is known, before training where it can.
         **options: The recipe's options (`latent_dim`, `network`, ...) and the training settings
             (`epochs`, `minutes`, `lr`, `seed`, ...).
 
@@ -165,6 +170,10 @@ def fit(
             f"A batch of {settings.batch_size:,} is larger than the {len(training):,} training "
             "data: each step takes all of them.",
         )
+    say = say if leads() else None
+    if say is not None:
+        for text in run.notes:
+            say(text)
     if run.folder is not None and leads():
         resume = _open_folder(run.folder, run, built.objective, resume)
     if resume and run.folder is not None and has_density(run.folder):
@@ -179,8 +188,10 @@ def fit(
         folder=run.folder,
         resume=resume,
         listeners=listeners,
+        say=say,
     )
-    run.history = trained.history
+    run.history, best = trained.history, trained.position.best_step
+    run.kept_step = best if best >= 0 else None
     run.notes = (*run.notes, *trained.notes)
     if run.folder is not None and leads():
         run.history = read_history(run.folder / HISTORY)
@@ -289,12 +300,20 @@ def _open_folder(folder: Path, run: Run, objective: Objective, resume: bool) -> 
 def _close_folder(folder: Path, run: Run, objective: Objective) -> None:
     """Write what is known once a run is complete."""
     save(run.model, folder, **_config(run, objective))
-    evaluations = [r for r in run.history if "validation/loss" in r]
-    best = min(evaluations, key=lambda r: r["validation/loss"], default={})
-    values = {k: v for k, v in best.items() if k.startswith("validation/") or k == "step"}
+    evaluations = (r for r in run.history if "validation/loss" in r)
+    kept = next((r for r in evaluations if r["step"] == run.kept_step), {})
+    values = {k: v for k, v in kept.items() if k.startswith("validation/") or k == "step"}
     if not (folder / METRICS).exists():
         write_json(folder / METRICS, {"format": 1, "training": values})
     write_bytes(folder / CARD, model_card(run).encode())
+
+
+def _kept_step(folder: Path) -> int | None:
+    """The step whose weights a run folder has."""
+    if not (folder / METRICS).exists():
+        return None
+    step = read_json(folder / METRICS).get("training", {}).get("step")
+    return step if isinstance(step, int) else None
 
 
 def model_card(run: Run) -> str:

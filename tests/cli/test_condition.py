@@ -1,6 +1,7 @@
 """Conditional models on the command line: fit, sample, decode, reconstruct, score."""
 
 import csv
+import json
 import shlex
 
 import numpy as np
@@ -112,3 +113,16 @@ def test_a_table_with_gaps_is_learned_from_and_read_again(isthmus, refused, tmp_
     isthmus("score", run, path, "--samples", 5, "-o", tmp_path / "s.npy")
     assert np.isfinite(np.load(tmp_path / "z.npy")).all()
     assert np.isfinite(np.load(tmp_path / "s.npy")).all()
+
+
+def test_a_conditional_run_is_measured_under_the_labels_it_remembers(conditional_run, isthmus):
+    result = isthmus(
+        *("evaluate", conditional_run, "digits", "--measures", "likelihood,information,probe"),
+        *("--samples", 5, "--dequantise"),
+    )
+    # The lines are as wide as a terminal: the words may be broken anywhere.
+    said = " ".join(result.output.split())
+    assert "cvae is told label of each datum" in said
+    stored = json.loads((conditional_run / "metrics.json").read_text())["evaluation"]
+    assert {"nll", "mi", "probe"} <= stored["values"].keys()
+    assert "whole levels spread" in stored["protocol"]["likelihood"]

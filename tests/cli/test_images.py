@@ -162,3 +162,22 @@ def test_options_of_image_models_are_refused_for_others(digits_run, refused, tmp
         assert f"{option[0]} is for image autoencoders" in result.stderr
     result = refused("encode", digits_run, "digits", "-o", tmp_path / "z.safetensors")
     assert ".safetensors is for the latents of an image autoencoder" in result.stderr
+
+
+def test_scaled_latents_of_a_run_without_a_scaling_say_so(weights, isthmus, pictures, tmp_path):
+    options = ["--recipe", "autoencoder-kl", "--epochs", "1", "-s", "training.threads=1"]
+    small = ["-s", "model.channels=4,8", "-s", "model.groups=2"]
+    began = ["-s", f"model.pretrained={weights}", "-s", "training.train=decoder"]
+    data = [pictures, "--crop", "8x9"]
+    made = isthmus("fit", *data, *options, *small, "-o", tmp_path / "own")
+    assert "-o latents.safetensors" in made.stdout
+    isthmus("fit", *data, *options, *began, "-o", tmp_path / "tuned")
+    words = ["--scaled", "-o"]
+    said = isthmus("encode", tmp_path / "own", pictures, *words, tmp_path / "z.safetensors").stderr
+    assert "scaling factor 1" in said
+    said = isthmus("encode", tmp_path / "tuned", pictures, *words, tmp_path / "t.safetensors")
+    assert "scaling factor 1" not in said.stderr
+    isthmus("encode", weights, pictures, *words, tmp_path / "w.safetensors")
+    tuned, published = (load_file(tmp_path / f"{name}.safetensors") for name in "tw")
+    assert tuned.keys() == published.keys()
+    assert all(torch.allclose(tuned[k], published[k], atol=1e-6) for k in tuned)

@@ -61,3 +61,18 @@ def test_what_makes_no_sense_is_refused(refused, digits_run, published, pictures
     assert "--per-image" in said
     assert "leave it out" in refused("evaluate", published, pictures, "--measures", "mig").stderr
     assert ".csv or .json" in refused("evaluate", published, pictures, "-o", "t.txt").stderr
+
+
+def test_the_figures_in_little_memory_are_the_same(
+    isthmus, refused, digits_run, published, pictures, tmp_path
+):
+    found = []
+    for options in ([], ["--memory", "60kB"]):
+        target = tmp_path / f"{len(options)}.json"
+        isthmus("evaluate", published, pictures, *options, "-o", target)
+        found.append(json.loads(target.read_text())["mean"])
+    assert found[1] == pytest.approx(found[0], rel=1e-4)
+    said = refused("evaluate", published, pictures, "--memory", "1").stderr
+    assert "is too little for one row" in said
+    said = refused("evaluate", digits_run, "digits", "--memory", "1GB").stderr
+    assert "--memory is for image autoencoders" in said

@@ -59,7 +59,7 @@ def test_subfolders_are_labels(tmp_path: Path) -> None:
     assert source.spec.classes == ("a", "b")
     assert source.labels is not None
     assert source.labels.tolist() == [0, 0, 0, 1, 1, 1]
-    assert source.notes == ("1 files that are no png or jpg were left alone",)
+    assert source.notes == ("one file that is no png or jpg was left alone",)
 
 
 def test_sixteen_bits_are_scaled_not_clipped(tmp_path: Path) -> None:

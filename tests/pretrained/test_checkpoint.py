@@ -32,9 +32,20 @@ def test_missing_unknown_and_misshapen_tensors_are_named_as_in_the_file(folder: 
         AutoencoderKL.from_pretrained(folder)
     said = str(error.value)
     assert "lacks 2 tensors (quant_conv.bias, quant_conv.weight)" in said
-    assert "has the unknown 1 tensor (decoder.conv_more.bias)" in said
+    assert "has 1 unknown tensor (decoder.conv_more.bias)" in said
     assert "encoder.conv_in.bias (9,) (expected (8,))" in said
     assert "\n" not in said
+
+
+def test_a_missing_first_layer_is_named_like_any_other(folder: Path) -> None:
+    path = folder / weights_name()
+    tensors = load_file(path)
+    del tensors["encoder.conv_in.weight"], tensors["quant_conv.bias"]
+    save_file(tensors, path)
+    with pytest.raises(
+        CheckpointError, match=r"lacks 2 tensors \(encoder.conv_in.weight, quant_conv.bias\)"
+    ):
+        AutoencoderKL.from_pretrained(folder)
 
 
 def test_a_config_of_another_network(folder: Path) -> None:

@@ -168,7 +168,7 @@ def test_tensors_that_do_not_fit_are_counted_and_the_first_named() -> None:
         compare_tensors(found, expected, Path("here"))
     said = str(error.value)
     assert "lacks 4 tensors (t2, t3, t4, ...)" in said
-    assert "has the unknown 1 tensor (x)" in said
+    assert "has 1 unknown tensor (x)" in said
     assert "another shape for 1 tensor (t1 (3, 2) (expected (2, 3)))" in said
     compare_tensors(expected, expected, Path("here"))
 

@@ -1,18 +1,22 @@
 """The recipes of images: their sizes, what they start from, and what may move."""
 
 from typing import final
+from unittest.mock import patch
 
 import numpy as np
 import pytest
 import torch
 
 import isthmus
+from isthmus.autoencoder_kl import AutoencoderKL
 from isthmus.data import DataSpec, load
-from isthmus.errors import CheckpointError, OptionError, UnknownNameError
+from isthmus.data.resident import Resident
+from isthmus.errors import OptionError, UnknownNameError
 from isthmus.objectives import KlGan
 from isthmus.perceptual import Structural
 from isthmus.perceptual.weights import FOLDER_VARIABLE
 from isthmus.pretrained import KLConfig, write_checkpoint
+from isthmus.priors.descent import Descent
 from isthmus.recipes import build_recipe
 from isthmus.registry import describe
 from isthmus.training import Listener
@@ -131,8 +135,11 @@ def test_it_starts_from_published_weights(folder):
             assert all(mine[name].equal(theirs[name]) for name in mine)
     with pytest.raises(OptionError, match="leave it out"):
         build_recipe("autoencoder-kl", SPEC, pretrained=str(at), network="map")
-    with pytest.raises(CheckpointError):
-        build_recipe("autoencoder-kl", SPEC, pretrained=str(at), channels=(8, 24))
+    for other in ({"channels": (8, 24)}, {"layers": 2}, {"latent_dim": 5}, {"groups": 8}):
+        with pytest.raises(OptionError, match=f"{next(iter(other))}=.* leave it out"):
+            build_recipe("autoencoder-kl", SPEC, pretrained=str(at), **other)
+    with pytest.raises(OptionError, match="3 channels, and these have 1: read colour"):
+        build_recipe("kl-gan", DataSpec("image", (1, 16, 16), "unit", 24), pretrained=str(at))
 
 
 def test_the_decoder_alone_is_trained_from_published_weights(folder):
@@ -146,6 +153,47 @@ def test_the_decoder_alone_is_trained_from_published_weights(folder):
         assert all(mine[name].equal(theirs[name]) for name in mine)
     mine, theirs = (m.decoder.state_dict() for m in (run.model, stored))
     assert not any(mine[n].equal(theirs[n]) for n in mine if n.endswith("weight"))
+
+
+def test_the_scaling_of_published_weights_stays_with_what_is_trained_from_them(folder, tmp_path):
+    at, _ = folder
+    config = AutoencoderKL.from_pretrained(at).config
+    config = config.with_scaling(0.37, 0.05)
+    write_checkpoint(tmp_path / "scaled", config, AutoencoderKL.from_pretrained(at).state_dict())
+    run = isthmus.fit(
+        source(), "autoencoder-kl", pretrained=str(tmp_path / "scaled"), train="decoder",
+        epochs=1, batch_size=8, threads=1, folder=tmp_path / "run",
+    )  # fmt: skip
+    for found in (AutoencoderKL.from_model(run.model), AutoencoderKL.from_run(tmp_path / "run")):
+        assert (found.config.scaling_factor, found.config.shift_factor) == (0.37, 0.05)
+    # The face's own numbers go with the model that it makes.
+    again = found.model(SPEC.shape)
+    found.estimate_scaling(source())
+    assert AutoencoderKL.from_model(again).config.scaling_factor == 0.37
+    assert AutoencoderKL.from_model(found.model(SPEC.shape)).config.scaling == found.config.scaling
+
+
+@pytest.mark.parametrize("shape", [(2, 17), (1, 5, 6, 7)])
+def test_sequences_and_volumes_are_learned_from_a_source(shape):
+    spec = DataSpec("image", shape, "unit", 24)
+    x = torch.rand(24, *shape, generator=torch.Generator().manual_seed(0))
+    small = {**SMALL, "channels": (4, 8), "groups": 2}
+    run = isthmus.fit(
+        Resident(x, spec), "autoencoder-kl", epochs=1, batch_size=8, threads=1, **small
+    )
+    assert run.model.latent_shape == (2, *(-(-side // 2) for side in shape[1:]))
+    assert run.model.decode(run.model.encode(x[:2], "argmax")).shape == (2, *shape)
+    with pytest.raises(OptionError, match="'autoencoder-kl' for sequences and volumes"):
+        build_recipe("kl-gan", spec, **small)
+
+
+def test_the_density_of_integers_is_announced_before_it_is_fitted():
+    said = []
+    options = {**SMALL, "n_codes": 4, "width": 4, "epochs": 1, "batch_size": 8, "threads": 1}
+    with patch.object(Descent, "minimise") as fitted:
+        isthmus.fit(source(), "vq-gan", say=said.append, **options)
+    assert fitted.call_count == 1
+    assert "by steps of its own" in said[-1]
 
 
 @final

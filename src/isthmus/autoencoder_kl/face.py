@@ -133,8 +133,8 @@ class AutoencoderKL(nn.Module):
 
         Args:
             model: Of the recipe `autoencoder-kl` or `kl-gan`, or any with such networks.
-            scaling: A config whose scaling to keep, that of the weights whose decoder alone was
-                fine-tuned; by default the factor is 1 until `estimate_scaling` finds another.
+            scaling: A config whose scaling to take. By default it is that of the weights that
+                training began from, or 1 until `estimate_scaling` finds another.
 
         Raises:
             UnsupportedError: The model is of other networks, or of data in other units.

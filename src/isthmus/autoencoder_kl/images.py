@@ -23,6 +23,7 @@ def check_images(x: Tensor, channels: int) -> None:
     Raises:
         DataError: With what would do.
     """
+    _refuse_other_kinds("Images", x)
     if x.dim() == 3 and x.shape[0] == channels:
         raise DataError(
             f"This is one image of shape {tuple(x.shape)}; expected a batch "
@@ -59,6 +60,7 @@ def check_latents(z: Tensor, channels: int) -> None:
     Raises:
         DataError: With what would do.
     """
+    _refuse_other_kinds("Latents", z)
     if z.dim() != 4 or z.shape[1] != channels or min(z.shape[2:]) < 1:
         hint = ": z[None]" if z.dim() == 3 and z.shape[0] == channels else ""
         raise DataError(
@@ -105,6 +107,13 @@ def slices(x: Tensor, batch_size: int | None, pixels: int) -> Iterator[Tensor]:
         raise DataError(f"batch_size is a number of images, 1 or more; got {batch_size}.")
     # One empty part in place of none: what comes out then has its shape.
     yield from x.split(batch_size)
+
+
+def _refuse_other_kinds(what: str, x: object) -> None:
+    if not isinstance(x, Tensor):
+        raise DataError(
+            f"{what} are a {type(x).__name__}; expected a torch.Tensor: torch.as_tensor(x)."
+        )
 
 
 def _refuse_gaps(what: str, x: Tensor) -> None:

@@ -101,6 +101,8 @@ def parts_of(model: LatentModel) -> tuple[Parts, KLConfig, tuple[str, ...]]:
         use_post_quant_conv=decoder.post_quant_conv is not None,
         mid_block_add_attention=made["attention"],
     )
+    if posterior.scaling is not None:
+        config = config.scaled_like(posterior.scaling)
     return Parts(encoder, posterior, decoder), config, notes
 
 
@@ -160,7 +162,7 @@ def latent_model(
             f"These networks read {config.in_channels} channels and give {config.out_channels}; a "
             f"model of them needs one datum's shape (C, H, W) with as many, and got {tuple(shape)}."
         )
-    laid_out = _laid_out(parts, shape)
+    laid_out = _laid_out(parts, shape, config)
     density: Likelihood = LIKELIHOODS.create(likelihood, shape=tuple(shape), **options)
     _refuse_other_outputs(density)
     device = next(parts.encoder.parameters()).device
@@ -174,13 +176,13 @@ def latent_model(
     )
 
 
-def _laid_out(parts: Parts, shape: Sequence[int]) -> Parts:
+def _laid_out(parts: Parts, shape: Sequence[int], config: KLConfig) -> Parts:
     """Networks for data of this shape that hold the modules of `parts` itself, not copies."""
     grid = tuple(math.ceil(side / parts.encoder.factor) for side in shape[1:])
     latent_shape = (parts.encoder.features // 2, *grid)
     sizes: tuple[dict[str, Any], ...] = (
         {"shape": shape},
-        {"latent_shape": latent_shape, "grid": grid},
+        {"latent_shape": latent_shape, "grid": grid, "scaling": config.scaling},
         {"latent_shape": latent_shape, "shape": (1, *shape)},
     )
     with torch.device("meta"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import textwrap
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -38,6 +38,7 @@ MEASURES_HELP = "Which, such as likelihood,mig; all takes those of minutes too."
 @options.image_size_option
 @options.seed_option
 @options.device_option
+@options.single_image_options
 def evaluate(
     run: str | None,
     data: str | None,
@@ -52,6 +53,7 @@ def evaluate(
     image_size: str | None,
     seed: int,
     device: str,
+    **image_model: Any,
 ) -> None:
     """Measure a run: every figure by its name.
 
@@ -81,7 +83,7 @@ def evaluate(
             "evaluate takes a run and data, such as `isthmus evaluate runs/vae digits`; "
             "--list says what can be measured."
         )
-    task = one_by_one(run, data, device, image_size, asked=per_image)
+    task = one_by_one(run, data, device, image_size, asked=per_image, model_options=image_model)
     if task is not None:
         if measures is not None:
             raise OptionError(
@@ -150,7 +152,7 @@ def print_evaluation(found: Evaluation, console: Console) -> None:
     for key, why in found.why_missing.items():
         reasons.setdefault(why, []).append(key)
     for why, keys in reasons.items():
-        text = f"Without {', '.join(keys)}: {why}."
+        text = f"Without {', '.join(keys)}: {why.rstrip('.')}."
         console.print(textwrap.fill(text, console.width), style="dim", highlight=False)
 
 

@@ -59,8 +59,6 @@ def fit(
     folder = _folder(output, f"{settings.recipe}-{source.spec.name}", resume)
     # What cannot be read the resumption will refuse.
     finished = resume and bool(is_finished(folder))
-    for text in source.notes:
-        note(text)
     try:
         with clean_start(folder, LAST):
             run = train(
@@ -71,6 +69,7 @@ def fit(
                 listeners=[]
                 if finished
                 else [ProgressBar(f"{settings.recipe} on {source.spec.name}")],
+                say=note,
                 **settings.model,
                 **settings.training,
             )
@@ -78,9 +77,6 @@ def fit(
         _stopped(folder, sys.argv[1:])
     if not leads():
         return
-    for text in run.notes:
-        if text not in source.notes:
-            note(text)
     if not finished:
         write_run_report(run, folder, source)
     _say_end(run, folder, data, finished)
@@ -113,17 +109,21 @@ def _stopped(folder: Path, arguments: Sequence[str]) -> None:
 
 
 def _say_end(run: Run, folder: Path, data: str, finished: bool) -> None:
+    from isthmus.cli.images import takes_any_size
     from isthmus.cli.running import sample_line
     from isthmus.cli.talk import wrote
+    from isthmus.fitting import METRICS
+    from isthmus.store import read_json
 
-    losses = [r["validation/loss"] for r in run.history if "validation/loss" in r]
+    loss = read_json(folder / METRICS).get("training", {}).get("validation/loss")
     if finished:
         click.echo(f"{folder} was finished already: nothing was trained.")
     else:
         steps = max((r["step"] for r in run.history), default=0)
         wrote(folder, f"{run.recipe} on {run.spec.name}, {steps:,} steps")
-    if losses:
-        click.echo(f"held-out loss {min(losses):.4f} nats per datum")
+    if loss is not None:
+        click.echo(f"held-out loss {loss:.4f} nats per datum")
     place = shlex.quote(str(folder))
-    click.echo(f"Next: isthmus encode {place} {shlex.quote(data)} -o codes.npy")
+    codes = "latents.safetensors" if takes_any_size(folder) else "codes.npy"
+    click.echo(f"Next: isthmus encode {place} {shlex.quote(data)} -o {codes}")
     click.echo(f"      {sample_line(run, folder)}")

@@ -110,17 +110,11 @@ def latents_to(
             yield _Rows(rows)
         return
     with target.replacing() as path:
-        writer = LatentWriter(path, shelves, kept, {**about, "scaling": _scaling(model)})
+        writer = LatentWriter(path, shelves, kept, {**about, "scaling": model.config.scaling})
         try:
             yield writer
         finally:
             writer.close()
-
-
-def _scaling(model: AutoencoderKL) -> dict[str, Any]:
-    names = ("scaling_factor", "shift_factor", "latents_mean", "latents_std")
-    # As JSON gives it back: tuples are lists there.
-    return json.loads(json.dumps({name: getattr(model.config, name) for name in names}))
 
 
 @contextmanager
@@ -212,7 +206,7 @@ def _of_cache(codes: str, model: AutoencoderKL, batch_size: int | None, scaled: 
             f"{codes} holds latents of {channels} channels, and the model takes "
             f"{model.config.latent_channels}: give those that it wrote."
         )
-    if cache.scaled and json.loads(cache.about["scaling"]) != _scaling(model):
+    if cache.scaled and json.loads(cache.about["scaling"]) != model.config.scaling:
         raise DataError(
             f"{codes} was scaled by other numbers than the model's ({cache.about['scaling']}): "
             "encode the images again, or decode with the model that wrote it."

@@ -65,13 +65,17 @@ class Asked:
         Raises:
             OptionError: One was given.
         """
-        for field in fields(self):
-            if getattr(self, field.name) not in (None, False):
-                option = "--" + field.name.replace("_", "-")
-                raise OptionError(
-                    f"{option} is for image autoencoders (autoencoder-kl), and {run} is another "
-                    "model: leave it out."
-                )
+        if self.first is not None:
+            raise OptionError(
+                f"{self.first} is for image autoencoders (autoencoder-kl), and {run} is another "
+                "model: leave it out."
+            )
+
+    @property
+    def first(self) -> str | None:
+        """The first of the options that was given, as it is written."""
+        given = (f.name for f in fields(self) if getattr(self, f.name) not in (None, False))
+        return next(("--" + name.replace("_", "-") for name in given), None)
 
 
 def opened(run: str, device: str, asked: Asked) -> AutoencoderKL | None:
@@ -89,7 +93,7 @@ def opened(run: str, device: str, asked: Asked) -> AutoencoderKL | None:
         found = AutoencoderKL.from_pretrained(
             run, subfolder=asked.subfolder, revision=asked.revision, variant=asked.variant
         )
-    elif Path(run).is_dir() and _is_kl(read_config(Path(run))):
+    elif Path(run).is_dir() and takes_any_size(Path(run)):
         Asked(False, None, None, None, asked.revision, asked.subfolder, asked.variant).refuse(run)
         found = AutoencoderKL.from_run(run)
     else:
@@ -97,6 +101,11 @@ def opened(run: str, device: str, asked: Asked) -> AutoencoderKL | None:
         return None
     for text in found.notes:
         note(text)
+    if asked.scaled and not found.config.is_scaled:
+        note(
+            f"{run} has the scaling factor 1, so scaled latents are the unscaled: "
+            "AutoencoderKL.estimate_scaling finds another, and save_pretrained keeps it"
+        )
     if asked.precision in HALVES:
         found.half(HALVES[asked.precision])
     elif asked.precision not in (None, WHOLE):
@@ -105,8 +114,9 @@ def opened(run: str, device: str, asked: Asked) -> AutoencoderKL | None:
     return found.to(where)
 
 
-def _is_kl(config: dict[str, Any]) -> bool:
-    parts = [config.get("model", {}).get(part, {}) for part in ("encoder", "posterior")]
+def takes_any_size(run: Path) -> bool:
+    """Whether the model of a run folder is an image autoencoder, which takes images of any size."""
+    parts = [read_config(run).get("model", {}).get(part, {}) for part in ("encoder", "posterior")]
     return [p.get("part") for p in parts] == ["encoder/kl", "posterior/spatial-gaussian"]
 
 

@@ -64,7 +64,7 @@ model_options = stack(
     click.option("--posterior", metavar="NAME", help="q(z|x) of the recipe custom."),
     click.option("--prior", metavar="NAME", help="p(z) of the recipe custom."),
     click.option("--objective", metavar="NAME", help="What the recipe custom minimises."),
-    click.option("--network", metavar="NAME", help="auto, mlp, conv, residual, linear or map."),
+    click.option("--network", metavar="NAME", help="auto, mlp, conv, residual, linear, map or kl."),
     click.option("--hidden", metavar="512,256", help="Widths of the hidden layers."),
     click.option("--likelihood", metavar="NAME", help="p(x|z); auto takes what fits the data."),
 )
@@ -132,15 +132,19 @@ made_options = stack(
 scaled_option = click.option(
     "--scaled", is_flag=True, help="Image latents in a diffusion model's units."
 )
-image_model_options = stack(
+# What such a model is read and run by, whether its images are written or measured.
+single_image_options = stack(
     click.option(
         "--memory", metavar="1GB", help="Image models: keep a pass within this, exactly the same."
-    ),
-    click.option(
-        "--batch-size", type=click.IntRange(1), metavar="N", help="Image models: images in a pass."
     ),
     click.option("--precision", metavar="NAME", help="Image models: float32, float16 or bfloat16."),
     click.option("--revision", metavar="NAME", help="Published weights: branch, tag or commit."),
     click.option("--subfolder", metavar="NAME", help="Published weights: where the config lies."),
     click.option("--variant", metavar="NAME", help="Published weights: such as fp16."),
+)
+image_model_options = stack(
+    single_image_options,
+    click.option(
+        "--batch-size", type=click.IntRange(1), metavar="N", help="Image models: images in a pass."
+    ),
 )

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, final
+from typing import TYPE_CHECKING, Any, final
+
+from isthmus.errors import OptionError
 
 if TYPE_CHECKING:
     from rich.console import Console
     from torch import Tensor
 
+    from isthmus.cli.images import Asked
     from isthmus.evaluation.per_image import ImageTable, Rebuild
 
 # Rows of the table on a terminal, at most.
@@ -38,12 +41,22 @@ class Task:
 
 
 def one_by_one(
-    run: str, data: str, device: str, image_size: str | None, *, asked: bool
+    run: str,
+    data: str,
+    device: str,
+    image_size: str | None,
+    *,
+    asked: bool,
+    model_options: Mapping[str, Any],
 ) -> Task | None:
     """The images of `data` and what rebuilds them, where they are to be measured one by one.
 
     They are where the user asked for it, where RUN is a published autoencoder, which has no data
     of its own, and where the images of a folder have several sizes and RUN takes any.
+
+    Raises:
+        OptionError: Options of image autoencoders (`model_options`), and the run is of another
+            kind or its images are not measured one by one.
     """
     from isthmus.cli import values
     from isthmus.cli.images import Asked, opened
@@ -52,17 +65,33 @@ def one_by_one(
     from isthmus.pretrained import is_published
 
     size = None if image_size is None else values.size("--image-size", image_size)
-    model = opened(run, device, Asked())
+    options = Asked(**model_options)
+    model = opened(run, device, options)
     if model is None:
         return _of_run(run, data, device, image_size) if asked else None
     published = is_published(run)
     if not (asked or published or Path(data).is_dir()):
+        _refuse_for_a_data_set(options)
         return None
     groups = by_size(data, model.config.in_channels, size)
     if not (asked or published or len(groups) > 1):
+        _refuse_for_a_data_set(options)
         return None
     notes = () if published else (ALL_OF_THEM,)
-    return Task(by_autoencoder(model), pictures_in(groups), count(groups), notes)
+    return Task(by_autoencoder(model, options.memory), pictures_in(groups), count(groups), notes)
+
+
+def _refuse_for_a_data_set(options: Asked) -> None:
+    """Refuse options that have no meaning where all images are measured together.
+
+    Raises:
+        OptionError: An option of image autoencoders was given.
+    """
+    given = options.first
+    if given is not None:
+        raise OptionError(
+            f"{given} is for images that are measured one by one: add --per-image, or leave it out."
+        )
 
 
 def _of_run(run: str, data: str, device: str, image_size: str | None) -> Task:

@@ -197,10 +197,23 @@ def picture_files(folder: Path) -> tuple[list[Path], int]:
 def _notes(
     *, resized: int, size: tuple[int, int], colours: int, transparent: int, others: int
 ) -> tuple[str, ...]:
-    said = {
-        f"{resized} images resized to {size[1]} x {size[0]} (width x height)": resized,
-        f"{colours} grey images among RGB ones were read as RGB": colours,
-        f"the transparency of {transparent} images was left out": transparent,
-        f"{others} files that are no png or jpg were left alone": others,
-    }
-    return tuple(line for line, n in said.items() if n)
+    wide = f"{size[1]} x {size[0]} (width x height)"
+    said = (
+        (resized, f"one image resized to {wide}", f"{resized} images resized to {wide}"),
+        (
+            colours,
+            "one grey image among RGB ones was read as RGB",
+            f"{colours} grey images among RGB ones were read as RGB",
+        ),
+        (
+            transparent,
+            "the transparency of one image was left out",
+            f"the transparency of {transparent} images was left out",
+        ),
+        (
+            others,
+            "one file that is no png or jpg was left alone",
+            f"{others} files that are no png or jpg were left alone",
+        ),
+    )
+    return tuple(one if n == 1 else several for n, one, several in said if n)

@@ -13,20 +13,24 @@ from isthmus.maths import full_precision
 # exp(.5 * 20) and exp(.5 * -30): wide enough for any code, narrow enough for float32.
 LOG_VARIANCE_RANGE = (-30.0, 20.0)
 
+# By the number of a map's axes.
+_CONVOLUTIONS = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
+
 
 def linear_head(
     features: int, latent_shape: Sequence[int], per: int, grid: Sequence[int] = ()
-) -> nn.Linear | nn.Conv2d:
+) -> nn.Linear | nn.Conv1d | nn.Conv2d | nn.Conv3d:
     """The map from features to `per` numbers for each of a code's.
 
     Args:
         features: H.
         latent_shape: Z; (width, h, w) over a feature map.
         per: Of them all the first for every number of the code come first, then all the second.
-        grid: (h, w) where the features are a map (B, H, h, w): one map then serves every cell.
+        grid: (h, w) where the features are a map (B, H, h, w), or as many sides as it has axes: one
+            map then serves every cell.
     """
     if grid:
-        return nn.Conv2d(features, per * latent_shape[0], 1)
+        return _CONVOLUTIONS[len(grid)](features, per * latent_shape[0], 1)
     return nn.Linear(features, per * math.prod(latent_shape))
 
 

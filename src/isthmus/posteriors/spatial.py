@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import final
+from collections.abc import Mapping, Sequence
+from typing import Any, final
 
 from torch import Tensor, nn
 
@@ -29,6 +29,8 @@ class SpatialGaussian(Posterior):
         latent_shape: Z and the map's size, (Z, *map).
         grid: The map's size.
         quant: Whether a 1 × 1 convolution reads the features first, as in Stable Diffusion 1 and 2.
+        scaling: How a diffusion model scales the code, by the keys of a published config, where
+            the weights came with it. Nothing here applies it; it is kept with the weights.
 
     Raises:
         OptionError: The features are no map, or are not twice as wide as the code.
@@ -48,6 +50,7 @@ class SpatialGaussian(Posterior):
         latent_shape: Sequence[int],
         grid: Sequence[int] = (),
         quant: bool = True,
+        scaling: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__()
         if tuple(latent_shape[1:]) != tuple(grid) or len(grid) not in _CONVOLUTIONS:
@@ -63,6 +66,7 @@ class SpatialGaussian(Posterior):
                 "use network='kl', or the posterior 'diagonal'."
             )
         self.latent_shape = tuple(latent_shape)
+        self.scaling = None if scaling is None else dict(scaling)
         self.quant_conv = _CONVOLUTIONS[len(grid)](features, features, 1) if quant else None
 
     def moments(self, h: Tensor) -> tuple[Tensor, Tensor]:

@@ -21,6 +21,7 @@ _CLASS = "_class_name"
 # What only this word in the config can mean; the layers are the same whatever it is.
 _BLOCKS = {"down_block_types": DOWN_BLOCK, "up_block_types": UP_BLOCK}
 _NUMBERS = ("in_channels", "out_channels", "layers_per_block", "latent_channels", "norm_num_groups")
+_SCALING = ("scaling_factor", "shift_factor", "latents_mean", "latents_std")
 _SWITCHES = (
     "force_upcast",
     "use_quant_conv",
@@ -187,11 +188,21 @@ class KLConfig:
             latents_std=None if std is None else tuple(std),
         )
 
-    def scaled_like(self, other: KLConfig) -> KLConfig:
-        """The same with latents scaled as `other` has them."""
-        return self.with_scaling(
-            other.scaling_factor, other.shift_factor, other.latents_mean, other.latents_std
-        )
+    @property
+    def scaling(self) -> dict[str, Any]:
+        """How the latents are scaled, by the keys of the file."""
+        values = {name: getattr(self, name) for name in _SCALING}
+        return {k: list(v) if isinstance(v, tuple) else v for k, v in values.items()}
+
+    @property
+    def is_scaled(self) -> bool:
+        """Whether scaled latents are any others than the unscaled."""
+        unscaled = KLConfig(scaling_factor=1.0).scaling
+        return self.scaling != unscaled
+
+    def scaled_like(self, other: KLConfig | Mapping[str, Any]) -> KLConfig:
+        """The same with latents scaled as `other`, a config or its `scaling`, has them."""
+        return replace(self, **(other.scaling if isinstance(other, KLConfig) else other))
 
 
 def read_config(path: Path) -> KLConfig:

@@ -286,14 +286,14 @@ def compare_tensors(
     """
     wrong = [n for n in expected if n in found and found[n] != expected[n]]
     complaints = {
-        "lacks": sorted(expected.keys() - found.keys()),
-        "has the unknown": sorted(found.keys() - expected.keys()),
-        "has another shape for": [
+        "lacks {} ": sorted(expected.keys() - found.keys()),
+        "has {} unknown ": sorted(found.keys() - expected.keys()),
+        "has another shape for {} ": [
             f"{n} {found[n]} (expected {expected[n]})" for n in sorted(wrong)
         ],
     }
     said = [
-        f"{verb} {len(names)} tensor{'s' * (len(names) > 1)} ({', '.join(names[:3])}"
+        f"{verb.format(len(names))}tensor{'s' * (len(names) > 1)} ({', '.join(names[:3])}"
         f"{', ...' if len(names) > 3 else ''})"
         for verb, names in complaints.items()
         if names

@@ -54,7 +54,8 @@ def stored_names(names: Iterable[str]) -> dict[str, str]:
     for prefix in PREFIXES:
         bare = {n[len(prefix) :]: n for n in names if n.startswith(prefix)}
         own = {n: stored for n, stored in bare.items() if n.startswith(_PARTS)}
-        if "encoder.conv_in.weight" in own:
+        # Either end will do: what else is missing is named where the config is known.
+        if {"encoder.conv_in.weight", "decoder.conv_in.weight"} & own.keys():
             return {_modern(n, _levels(own)): stored for n, stored in own.items()}
     shown = ", ".join(names[:3]) or "none at all"
     raise CheckpointError(

@@ -21,6 +21,8 @@ SIZES = Registry("size")
 # Absolute errors of pixels in [-1, 1] on a fixed scale, as published; `likelihood` takes others.
 PUBLISHED = pick("laplace", scale=1.0, learned=False)
 TRAINING = {"lr": 1e-3, "clip": 1.0}
+# Axes of a datum of which the network makes a map: sequences, images and volumes, with channels.
+IMAGES, MAPS = (3,), (2, 3, 4)
 # The width of the code is that of the size, unless it is asked for.
 OF_THE_SIZE = {"latent_dim": 0}
 
@@ -73,11 +75,14 @@ def autoencoder_kl(
     priced.
 
     Use it to make latents for a generative model, or to train on from Stable Diffusion's own
-    weights (`pretrained`, a folder or a name on the hub; `train=("decoder",)` moves the decoder
-    alone). `size` is tiny, f4, f8, f16 or sd. `kl-gan` adds what makes its pictures sharp.
+    weights (`pretrained`, a folder or a name on the hub, whose scaling of the latents is kept;
+    the training setting `train=decoder` moves the decoder alone). `size` is tiny, f4, f8, f16 or
+    sd; `channels` (a width for each stage), `layers`, `groups` and `latent_dim` change it where
+    they are given. `checkpointing` saves memory for a third more time. `kl-gan` adds what makes
+    its pictures sharp.
     """
     inner = {"groups": groups, "attention": attention, "checkpointing": checkpointing}
-    plan = _plan(spec, axes, size, channels, layers, inner, pretrained)
+    plan = _plan(spec, axes, size, channels, layers, inner, pretrained, MAPS)
     return _gaussian(spec, plan, Elbo(kl_weight))
 
 
@@ -111,9 +116,11 @@ def kl_gan(
 ) -> Built:
     """As autoencoder-kl, with a perceptual term and a critic of patches that comes in at `start`.
 
-    Use it where pictures must look sharp rather than be right pixel by pixel. `distance` is lpips,
-    whose weights are read from the folder `weights`, or one that needs none; `start` is a share of
-    training, or a number of steps from 2 on; `width` is the critic's.
+    Use it where pictures must look sharp rather than be right pixel by pixel. `perceptual` and
+    `adversarial` weigh the two terms, and 0 leaves one out. `distance` is lpips, whose weights are
+    read from the folder `weights`, or structural or random-features, which need none; auto takes
+    lpips where its weights are at hand. `start` is a share of training, or a number of steps from 2
+    on; `width` is the critic's. The network's options are those of autoencoder-kl.
     """
     inner = {"groups": groups, "attention": attention, "checkpointing": checkpointing}
     plan = _plan(spec, axes, size, channels, layers, inner, pretrained)
@@ -197,22 +204,26 @@ def _plan(
     layers: int,
     inner: dict[str, Any],
     pretrained: str | None,
+    axes_of_data: tuple[int, ...] = IMAGES,
 ) -> _Plan:
     """The sizes by name, each of which an option, or a checkpoint's config, overrides.
 
     Raises:
         OptionError: The data are no images, or the weights are of another network.
     """
-    if len(spec.shape) != 3:
+    if len(spec.shape) not in axes_of_data:
+        others = "" if axes_of_data == MAPS else ", or 'autoencoder-kl' for sequences and volumes"
         raise OptionError(
             f"This recipe is for images (channels, height, width), and one datum here has the "
-            f"shape {spec.shape}: take the recipe 'vae', or use the objective 'elbo'."
+            f"shape {spec.shape}: take the recipe 'vae'{others}."
         )
     named: Size = SIZES.create(size)
     found = None if pretrained is None else Checkpoint.find(pretrained)
     quant = True
     if found is not None:
         config = found.config
+        asked = {"channels": tuple(channels), "layers": layers, "latent_dim": axes.latent_dim}
+        _refuse_others(spec, found, {**asked, "groups": inner["groups"]})
         named = Size(config.block_out_channels, config.layers_per_block, config.latent_channels)
         inner |= {
             "groups": config.norm_num_groups,
@@ -236,6 +247,33 @@ def _plan(
     return _Plan(axes, network, downsample, quant, found)
 
 
+def _refuse_others(spec: DataSpec, found: Checkpoint, asked: dict[str, Any]) -> None:
+    """Refuse sizes and data that are not those of the weights that training begins from.
+
+    Raises:
+        OptionError: With what the weights are of.
+    """
+    config = found.config
+    own = {
+        "channels": config.block_out_channels,
+        "layers": config.layers_per_block,
+        "latent_dim": config.latent_channels,
+        "groups": config.norm_num_groups,
+    }
+    for name, value in asked.items():
+        if value and value != own[name]:
+            raise OptionError(
+                f"The weights in {found.place} have {name}={own[name]}, and {name}={value} was "
+                "asked for: leave it out."
+            )
+    if {config.in_channels, config.out_channels} != {spec.shape[0]}:
+        kind = "grey" if config.in_channels == 1 else "colour"
+        raise OptionError(
+            f"The weights in {found.place} are for images of {config.in_channels} channels, and "
+            f"these have {spec.shape[0]}: read {kind} pictures, or begin without pretrained."
+        )
+
+
 def _looks(
     distance: str, weights: str | None, perceptual: float, **options: Any
 ) -> tuple[Pick, tuple[str, ...]]:
@@ -247,7 +285,8 @@ def _looks(
 
 def _gaussian(spec: DataSpec, plan: _Plan, objective: Elbo | Pick) -> Built:
     """A Gaussian code: of the moments that a network of maps gives, or of any features."""
-    spatial = pick("spatial-gaussian", quant=plan.quant)
+    began = None if plan.checkpoint is None else plan.checkpoint.config.scaling
+    spatial = pick("spatial-gaussian", quant=plan.quant, scaling=began)
     posterior = spatial if plan.network.name == "kl" else pick("diagonal")
     built = _assembled(spec, plan, objective, posterior)
     if plan.checkpoint is not None:
