@@ -17,8 +17,10 @@ def pyods_pca(train: np.ndarray, asked: np.ndarray) -> np.ndarray:
     """Distances from the components of standardised rows, each over its share of the variance."""
     scaler = StandardScaler().fit(train)
     found = PCA(svd_solver="full").fit(scaler.transform(train))
-    far = cdist(scaler.transform(asked), found.components_)
-    scores: np.ndarray = (far / found.explained_variance_ratio_).sum(1)
+    # On cardio, whose columns depend on each other, PyOD itself divides by zero: infinite scores.
+    real = found.explained_variance_ratio_ > 1e-12
+    far = cdist(scaler.transform(asked), found.components_[real])
+    scores: np.ndarray = (far / found.explained_variance_ratio_[real]).sum(1)
     return scores
 
 

@@ -258,6 +258,11 @@ def test_a_run_has_a_report(tmp_path: Path) -> None:
     assert "isthmus fit pictures/ --recipe vae --crop 31x45 -s data.flip=true" in again
     assert "-s model.channels=8,16" in again
     sections = [tag.attributes["id"] for tag in outline.named("section")]
+    # Twelve integers below eight are 36 bits.
+    run.model = build_recipe("vq-vae", spec, n_codes=8, positions=12).model
+    whole = run_report(run, {}, tmp_path / "vq.html").read_text("utf-8")
+    assert "5 numbers a datum into 12." in whole
+    assert re.findall(r"<td>([\d.,]+)</td>", whole)[-1] == "5"
     assert sections == [
         "verdict",
         "figures",

@@ -14,7 +14,11 @@ from isthmus.maths import full_precision
 LOG_VARIANCE_RANGE = (-30.0, 20.0)
 
 # By the number of a map's axes.
-_CONVOLUTIONS = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
+_CONVOLUTIONS: dict[int, type[nn.Conv1d | nn.Conv2d | nn.Conv3d]] = {
+    1: nn.Conv1d,
+    2: nn.Conv2d,
+    3: nn.Conv3d,
+}
 
 
 def linear_head(

@@ -14,6 +14,8 @@ import torch
 
 from isthmus.evaluation.results import Comparison, Finding, ModelResult
 from isthmus.fitting import Run
+from isthmus.model import LatentModel
+from isthmus.posteriors import DiscretePosterior
 from isthmus.report.figure import Floats
 from isthmus.report.latent import KEPT_STEP
 from isthmus.report.page import COMMAND, fill, make_page, write_page
@@ -61,12 +63,12 @@ def as_comparison(
     """A run as a comparison of one model."""
     label = run.recipe
     parameters = sum(p.numel() for p in run.model.parameters())
-    latent_dim = math.prod(run.model.latent_shape)
+    latent_dim, code_bytes = _code_size(run.model)
     history = history_array(run.history)
     figures = {
         **({} if run.kept_step is None else {KEPT_STEP: float(run.kept_step)}),
         "parameters": float(parameters),
-        "bytes": 4.0 * latent_dim,
+        "bytes": code_bytes,
         **_seconds(run.history),
         **metrics,
     }
@@ -101,6 +103,15 @@ def history_array(history: list[dict[str, Any]]) -> Floats:
                 row[i] = float(record[name])
     rows = [[step, *losses] for step, losses in sorted(by_step.items())]
     return np.array(rows, dtype=float).reshape(-1, 3)
+
+
+def _code_size(model: LatentModel) -> tuple[int, float]:
+    """Numbers in a code, and its bytes: of float32, or of integers as bits."""
+    posterior = model.posterior
+    if isinstance(posterior, DiscretePosterior):
+        return math.prod(posterior.code_shape), float(math.ceil(posterior.code_bits / 8))
+    numbers = math.prod(model.latent_shape)
+    return numbers, 4.0 * numbers
 
 
 def _seconds(history: list[dict[str, Any]]) -> dict[str, float]:
