@@ -105,7 +105,8 @@ def main() -> None:
     head = ["side", "pass", "how", "who", "seconds", "MiB above the start", "from whole"]
     text = "\n\n".join([table(head, rows), table(*comparisons(found))])
     values = {"options": {**vars(options)}, "results": found}
-    finish("image_latents", text, values, options.quick)
+    name = "image_latents-" + "-".join(map(str, options.channels))
+    finish(name, text, values, options.quick)
 
 
 def comparisons(found: list[dict[str, Any]]) -> tuple[list[str], list[tuple[object, ...]]]:
