@@ -102,7 +102,7 @@ EXPERIMENTS = {
             Model("iwae-50", "iwae", {"samples": 50}),
         ),
         _burda("vae", "iwae-5", "iwae-50"),
-        {4: ("vae", "iwae-5", "iwae-50"), 20: ("vae", "iwae-5")},
+        {4: ("vae", "iwae-5", "iwae-50"), 20: ("vae", "iwae-5", "iwae-50")},
         0.0,
     ),
     "vampprior": Experiment(
