@@ -82,7 +82,7 @@ def case(request, source):
     torch.manual_seed(0)
     kinds = RECIPES[request.param].about["kinds"]
     if kinds and source.spec.kind not in kinds:
-        with pytest.raises(OptionError, match="use the objective|take the recipe"):
+        with pytest.raises(OptionError, match=r"use the objective|take the recipe"):
             build_recipe(request.param, source.spec)
         pytest.skip(f"is for {kinds}")
     if RECIPES[request.param].about["condition"]:
