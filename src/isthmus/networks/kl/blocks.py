@@ -207,6 +207,15 @@ class Upsample(nn.Module):
         return result
 
 
+def _resnets(
+    axes: int, narrow: int, wide: int, layers: int, groups: int, eps: float
+) -> nn.ModuleList:
+    """The residual blocks of a stage, the first of which changes the width."""
+    return nn.ModuleList(
+        ResnetBlock(axes, wide if j else narrow, wide, groups, eps) for j in range(layers)
+    )
+
+
 @final
 class DownBlock(nn.Module):
     """Residual blocks, then half the size unless it is the last stage."""
@@ -215,9 +224,7 @@ class DownBlock(nn.Module):
         self, axes: int, narrow: int, wide: int, layers: int, groups: int, last: bool, eps: float
     ) -> None:
         super().__init__()
-        self.resnets = nn.ModuleList(
-            ResnetBlock(axes, wide if j else narrow, wide, groups, eps) for j in range(layers)
-        )
+        self.resnets = _resnets(axes, narrow, wide, layers, groups, eps)
         self.downsamplers = nn.ModuleList([] if last else [Downsample(axes, wide)])
 
     def blocks(self) -> list[nn.Module]:
@@ -233,9 +240,7 @@ class UpBlock(nn.Module):
         self, axes: int, narrow: int, wide: int, layers: int, groups: int, last: bool, eps: float
     ) -> None:
         super().__init__()
-        self.resnets = nn.ModuleList(
-            ResnetBlock(axes, wide if j else narrow, wide, groups, eps) for j in range(layers)
-        )
+        self.resnets = _resnets(axes, narrow, wide, layers, groups, eps)
         self.upsamplers = nn.ModuleList([] if last else [Upsample(axes, wide)])
 
     def blocks(self) -> list[nn.Module]:
