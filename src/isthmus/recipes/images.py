@@ -25,6 +25,12 @@ TRAINING = {"lr": 1e-3, "clip": 1.0}
 IMAGES, MAPS = (3,), (2, 3, 4)
 # The width of the code is that of the size, unless it is asked for.
 OF_THE_SIZE = {"latent_dim": 0}
+OF_IMAGES: dict[str, Any] = {
+    "family": FAMILY,
+    "kinds": ("image",),
+    "training": TRAINING,
+    "axes": OF_THE_SIZE,
+}
 
 
 @final
@@ -50,15 +56,7 @@ SIZES.register("f16")(partial(Size, (128, 128, 256, 256, 512), latent=16))
 SIZES.register("sd")(partial(Size, (128, 256, 512, 512)))
 
 
-@recipe(
-    "autoencoder-kl",
-    paper="2112.10752",
-    year=2021,
-    family=FAMILY,
-    kinds=("image",),
-    training=TRAINING,
-    axes=OF_THE_SIZE,
-)
+@recipe("autoencoder-kl", paper="2112.10752", year=2021, **OF_IMAGES)
 def autoencoder_kl(
     spec: DataSpec,
     axes: Axes,
@@ -86,15 +84,7 @@ def autoencoder_kl(
     return _gaussian(spec, plan, Elbo(kl_weight))
 
 
-@recipe(
-    "kl-gan",
-    paper="2112.10752",
-    year=2021,
-    family=FAMILY,
-    kinds=("image",),
-    training=TRAINING,
-    axes=OF_THE_SIZE,
-)
+@recipe("kl-gan", paper="2112.10752", year=2021, **OF_IMAGES)
 def kl_gan(
     spec: DataSpec,
     axes: Axes,
@@ -130,15 +120,7 @@ def kl_gan(
     return replace(built, notes=(*built.notes, *notes))
 
 
-@recipe(
-    "vq-gan",
-    paper="2012.09841",
-    year=2021,
-    family=FAMILY,
-    kinds=("image",),
-    training=TRAINING,
-    axes=OF_THE_SIZE,
-)
+@recipe("vq-gan", paper="2012.09841", year=2021, **OF_IMAGES)
 def vq_gan(
     spec: DataSpec,
     axes: Axes,
