@@ -149,6 +149,7 @@ def test_a_cache_of_other_latents_and_no_cache_are_refused(weights, refused, tmp
         (weights / "diffusion_pytorch_model.safetensors", "is no cache of latents"),
         (tmp_path / "cut.safetensors", "is cut or no safetensors file"),
         (tmp_path / "none.safetensors", "There is no file"),
+        (tmp_path / "none.npy", "There is no file"),
     ):
         if "cut" in place.name:
             place.write_bytes(b"\x10\0\0")

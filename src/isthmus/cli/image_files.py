@@ -181,6 +181,8 @@ def latents_in(codes: str, model: AutoencoderKL, batch_size: int | None, scaled:
         raise DataError(f"{codes}: latents are read from .safetensors or .npy.")
     try:
         rows = np.load(codes, mmap_mode="r", allow_pickle=False)
+    except FileNotFoundError as error:
+        raise DataError(f"There is no file {codes}.") from error
     except (OSError, ValueError, EOFError) as error:
         raise DataError(f"{codes} is no readable .npy file ({error}).") from error
     channels, factor = model.config.latent_channels, model.config.factor
