@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from isthmus.errors import OptionError
@@ -61,4 +62,5 @@ def one_axis(posterior: str, part: str, shape: Sequence[int], instead: str) -> i
 def location_scale(parameters: Tensor, shape: Sequence[int]) -> tuple[Tensor, Tensor]:
     """Location and scale (B, *Z) from (B, 2 Z): the second half is twice the scale's logarithm."""
     location, twice_log_scale = full_precision(parameters).reshape(-1, 2, *shape).unbind(1)
-    return location, twice_log_scale.clamp(*LOG_VARIANCE_RANGE).mul(0.5).exp()
+    # A clamp, with one call behind it in place of five on the way back.
+    return location, F.hardtanh(twice_log_scale, *LOG_VARIANCE_RANGE).mul(0.5).exp()
