@@ -42,8 +42,6 @@ from isthmus.recipes import build_recipe, recipe_options
 SPLIT = Split(0, (0.88, 0.02, 0.10))
 ACTIVE = 1e-2
 DRAWS = 32
-# Burda's code clips the mean image so before it takes the logit.
-LEAST_MEAN = 1e-3
 
 
 def arguments() -> argparse.Namespace:
@@ -105,8 +103,8 @@ def result_of(
     torch.manual_seed(seed)
     warmup = {"kl_warmup": how.warmup} if "kl_warmup" in recipe_options(model.recipe) else {}
     built = build_recipe(model.recipe, data.spec, **{**how.options, **warmup, **model.options})
-    if options.start == "mean":
-        start_at_mean(built.model, SPLIT.of(data)[0])
+    # As if it had been trained before: it is left as PyTorch drew it.
+    built.model.decoder.fresh = options.start == "mean"
     run = fit(
         data,
         built.model,
@@ -140,15 +138,6 @@ def result_of(
     }
     kept.write_text(json.dumps(result))
     return result
-
-
-@torch.no_grad()
-def start_at_mean(model: LatentModel, training: Source) -> None:
-    """Set the decoder's last bias to the logit of the mean training image."""
-    total = sum(batch.x.sum(0) for batch in training.chunks(4096))
-    mean = torch.as_tensor(total / len(training)).clamp(LEAST_MEAN, 1.0 - LEAST_MEAN)
-    last = [m for m in model.decoder.modules() if isinstance(m, torch.nn.Linear)][-1]
-    last.bias.copy_(mean.logit().flatten())
 
 
 @torch.no_grad()

@@ -11,6 +11,7 @@ from PIL import Image
 from torch.nn import functional as F
 
 from isthmus.data import Resident, Streamed, load
+from isthmus.data.sizes import by_size
 from isthmus.errors import DataError
 
 RNG = np.random.default_rng(2)
@@ -47,6 +48,20 @@ def test_grey_and_colour_on_request(tmp_path: Path) -> None:
     mixed = load(tmp_path / "c")
     assert mixed.spec.shape == (3, 9, 7)
     assert mixed.notes == ("2 grey images among RGB ones were read as RGB",)
+
+
+@pytest.mark.parametrize("name", ["one.png", "one.PNG", "one.jpeg"])
+def test_a_picture_is_a_folder_of_itself(tmp_path: Path, name: str) -> None:
+    write(tmp_path, COLOUR[:1], [name])
+    alone, folder = (load(path, min_rows=1) for path in (tmp_path / name, tmp_path))
+    assert alone.spec.shape == folder.spec.shape == (3, 9, 7)
+    assert next(alone.chunks(2)).x.equal(next(folder.chunks(2)).x)
+    assert load(tmp_path / name, min_rows=1, grey=True, image_size=4).spec.shape == (1, 4, 4)
+    with pytest.raises(DataError, match="one row; at least 3"):
+        load(tmp_path / name)
+    (group,) = by_size(tmp_path / name, 3)
+    assert (group.names, group.size) == ((name,), (9, 7))
+    assert by_size(tmp_path / name, 3, 5)[0].names == (name,)
 
 
 def test_subfolders_are_labels(tmp_path: Path) -> None:

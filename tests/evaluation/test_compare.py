@@ -45,6 +45,15 @@ def parts():
     return training.x.double().numpy(), test.x.double().numpy(), training.labels, test.labels
 
 
+def test_the_step_that_was_kept_is_where_the_held_out_loss_is_least(compared):
+    for result in compared.results:
+        if result.family == "learned":
+            step, _, held_out = compared.arrays[f"history/{result.label}"].T
+            assert result.metrics["kept_step"] == step[np.nanargmin(held_out)]
+        else:
+            assert "kept_step" not in result.metrics
+
+
 def test_pca_s_figures_are_scikit_learn_s(compared):
     train, test, train_labels, test_labels = parts()
     pca = next(r for r in compared.results if r.name == "pca" and r.main)

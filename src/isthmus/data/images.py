@@ -15,6 +15,7 @@ from torch.nn import functional as F
 from isthmus.data.checks import check_rows
 from isthmus.data.crops import as_size, window_of
 from isthmus.data.decoding import GREY_MODES, decode, survey
+from isthmus.data.formats import FILES
 from isthmus.data.labels import encode_labels
 from isthmus.data.pictures import Files, Pictures
 from isthmus.data.request import Request
@@ -26,6 +27,7 @@ from isthmus.errors import DataError
 
 SUFFIXES = (".png", ".jpg", ".jpeg")
 CHANNELS = (1, 3, 4)
+TAKEN = ("image_size", "grey")
 
 
 def first_channel(x: np.ndarray) -> np.ndarray:
@@ -129,11 +131,14 @@ def _class_folders(folder: Path, files: list[Path]) -> list[str] | None:
     return None
 
 
-def load_folder(folder: Path, request: Request) -> Source:
+@FILES.register(".png", takes=TAKEN)
+@FILES.register(".jpg", takes=TAKEN)
+@FILES.register(".jpeg", takes=TAKEN)
+def load_pictures(folder: Path, request: Request) -> Source:
     """The pictures below a folder; the names of its subfolders are the labels.
 
     Args:
-        folder: With png, jpg or jpeg files, in subfolders or not.
+        folder: With png, jpg or jpeg files, in subfolders or not; or one such file.
         request: `image_size`, `crop`, `flip`, `grey`, `labels` and `max_bytes` count; images of one
             size that fit in memory are not cropped here.
 
@@ -180,7 +185,9 @@ def load_folder(folder: Path, request: Request) -> Source:
 
 
 def picture_files(folder: Path) -> tuple[list[Path], int]:
-    """The pictures below a folder, and how many other files there are."""
+    """The pictures below a folder, and how many other files there are; a picture is itself."""
+    if folder.is_file():
+        return [folder], 0
     visible = sorted(
         p
         for p in folder.rglob("*")

@@ -20,7 +20,7 @@ from isthmus.data.arrays import ARRAY_OPTIONS, from_array, stream_npy
 from isthmus.data.condition import attach
 from isthmus.data.crops import cropped
 from isthmus.data.formats import load_file, suffix_of
-from isthmus.data.images import load_folder
+from isthmus.data.images import TAKEN, load_pictures
 from isthmus.data.named import DATASETS
 from isthmus.data.pictures import Pictures
 from isthmus.data.reading import Reading
@@ -61,8 +61,8 @@ def load(
     Args:
         what: An array or tensor (N, columns), (N, H, W), (N, H, W, C) or (N, C, H, W); a pandas,
             polars or Arrow table; a scipy sparse matrix; the path of a .npy, .npz, .csv, .csv.gz,
-            .tsv or .parquet file or of a folder of images; or the name of a data set ("digits",
-            "shapes", "mnist", "fashion-mnist", "cifar10").
+            .tsv or .parquet file, of a picture or of a folder of them; or the name of a data set
+            ("digits", "shapes", "mnist", "fashion-mnist", "cifar10").
         kind: "table", "image" or "counts", where the data alone do not say it.
         support: "real", "unit", "binary" or "count", in place of what the values suggest.
         label: The column of a table that is the label.
@@ -173,8 +173,8 @@ def _named(what: str, request: Request, options: dict[str, Any]) -> Source:
 
 def _load_path(path: Path, request: Request) -> Source:
     if path.is_dir():
-        request.allow("folders of images", ["image_size", "grey"])
-        return load_folder(path, request)
+        request.allow("folders of images", TAKEN)
+        return load_pictures(path, request)
     if not path.exists():
         raise _missing(path)
     try:

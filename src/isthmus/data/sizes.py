@@ -11,7 +11,7 @@ import numpy as np
 
 from isthmus.data.crops import Window, as_size
 from isthmus.data.decoding import survey
-from isthmus.data.images import picture_files
+from isthmus.data.images import SUFFIXES, picture_files
 from isthmus.data.load import load
 from isthmus.data.pictures import Files, Pictures
 from isthmus.data.source import Source
@@ -48,7 +48,7 @@ def by_size(
     resized; everything else that `load` reads is one group.
 
     Args:
-        data: A folder of pictures, an array file or the name of a data set.
+        data: A folder of pictures, a picture, an array file or the name of a data set.
         channels: 1 reads pictures as grey, 3 as RGB.
         image_size: One number or (height, width), to which every image is resized.
 
@@ -56,14 +56,15 @@ def by_size(
         DataError: There are no images, or they have other channels or values beyond [0, 1].
     """
     folder = Path(data)
-    if folder.is_dir() and image_size is None:
+    pictures = folder.is_dir() or folder.suffix.lower() in SUFFIXES
+    if pictures and folder.exists() and image_size is None:
         return _of_folder(folder, channels)
     source = load(
         data,
         kind="image",
         min_rows=1,
         image_size=as_size(image_size, "image_size"),
-        grey=channels == 1 if folder.is_dir() else None,
+        grey=channels == 1 if pictures else None,
     )
     spec = source.spec
     if spec.shape[0] != channels:
@@ -76,7 +77,7 @@ def by_size(
         )
     digits = len(str(spec.length - 1))
     names = [f"{row:0{digits}d}" for row in range(spec.length)]
-    if folder.is_dir():
+    if pictures:
         names = _named(picture_files(folder)[0], folder)
     return [OneSize(tuple(names), source)]
 
@@ -109,4 +110,4 @@ def _of_folder(folder: Path, channels: int) -> list[OneSize]:
 
 
 def _named(files: Sequence[Path], folder: Path) -> list[str]:
-    return [file.relative_to(folder).as_posix() for file in files]
+    return [file.relative_to(folder).as_posix() if file != folder else file.name for file in files]

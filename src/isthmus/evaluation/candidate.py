@@ -72,6 +72,7 @@ class Candidate:
         draw: (n, seed) -> n new data (n, *D), or (n, seed, (n, C)) -> those of a condition.
         density: None where the model has none; `why_no_density` then says why.
         history: (n, 3) step, training loss and held-out loss; NaN where one was not read.
+        kept_step: The step of training whose weights these are, where that is known.
         code_bits: What a code of integers costs, each as likely as any other; None where the code
             is made of real numbers.
         model: The learned model itself; None for a baseline.
@@ -93,6 +94,7 @@ class Candidate:
     density: Density | None = None
     why_no_density: str = ""
     history: NDArray[np.float64] | None = None
+    kept_step: int | None = None
     code_bits: float | None = None
     model: LatentModel | None = None
     posterior: Callable[[Floats], tuple[Floats, Floats]] | None = None

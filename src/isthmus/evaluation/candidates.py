@@ -74,6 +74,7 @@ def learned(run: Run, samples: int) -> Candidate:
         density=asked.density() if dense else None,
         why_no_density="" if dense else why_not,
         history=curves(run),
+        kept_step=run.kept_step,
         code_bits=model.posterior.code_bits
         if isinstance(model.posterior, DiscretePosterior)
         else None,

@@ -17,6 +17,8 @@ from isthmus.store import read_json, write_bytes, write_json
 FORMAT = 1
 METRICS = "metrics.json"
 ARRAYS = "arrays.npz"
+# Among a model's figures: the step whose weights were kept, where that is known.
+KEPT_STEP = "kept_step"
 
 
 @final

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import ClassVar, final
 
 import torch
@@ -70,6 +70,17 @@ class Likelihood(Part, nn.Module, ABC):
             A distribution with batch (S, B) and event D.
         """
 
+    @abstractmethod
+    def start(self, data: Iterable[Tensor]) -> Tensor:
+        """Decoder outputs at which p(x|z) fits the data whatever z is: where training begins.
+
+        Args:
+            data: Batches (B, *D) in scaled units, NaN where an element is missing.
+
+        Returns:
+            (P, *D), NaN where an output may start anywhere.
+        """
+
     def _checked(self, parameters: Tensor) -> Tensor:
         """The parameters in at least single precision: sums over thousands of elements need it."""
         expected = self.parameter_shape()
@@ -93,6 +104,34 @@ class OneParameter(Likelihood, ABC):
     def parameter_shape(self) -> torch.Size:
         """(1, *D)."""
         return torch.Size((1, *self.shape))
+
+    @abstractmethod
+    def of_mean(self, mean: Tensor) -> Tensor:
+        """The decoder's number for every element whose mean (*D) is `mean`."""
+
+    @final
+    def start(self, data: Iterable[Tensor]) -> Tensor:
+        """(1, *D) that of the data's own mean."""
+        return self.of_mean(mean_of(data, 0.5 if self.is_mass else 0.0))[None]
+
+
+def mean_of(data: Iterable[Tensor], extra: float = 0.0) -> Tensor:
+    """The mean (*D) of each element over all data, missing ones (NaN) left out.
+
+    Args:
+        data: Batches (B, *D).
+        extra: So many data of zeros and so many of ones are added. With .5 no frequency is 0 or 1,
+            and no mean count 0.
+
+    Reference:
+        Krichevsky & Trofimov, The Performance of Universal Encoding, IEEE Transactions on
+        Information Theory 27, 1981.
+    """
+    total, count = torch.zeros((), dtype=torch.float64), torch.zeros((), dtype=torch.int64)
+    for x in data:
+        total = total + x.double().nansum(0)
+        count = count + (~x.isnan()).sum(0)
+    return ((total + extra) / (count + 2.0 * extra)).nan_to_num(0.0).float()
 
 
 def default_likelihood(support: str) -> str:

@@ -26,3 +26,7 @@ class BernoulliLikelihood(OneParameter):
     def forward(self, parameters: Tensor) -> Bernoulli:
         """Logits (S, B, 1, *D) -> batch (S, B), event D."""
         return Bernoulli(self._only(parameters), len(self.shape))
+
+    def of_mean(self, mean: Tensor) -> Tensor:
+        """Its logit."""
+        return mean.logit()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import ClassVar, final
 
 import torch
@@ -10,7 +10,7 @@ from torch import Tensor
 
 from isthmus.distributions.categorical import Categorical
 from isthmus.errors import OptionError
-from isthmus.likelihoods.base import LIKELIHOODS, Likelihood
+from isthmus.likelihoods.base import LIKELIHOODS, Likelihood, mean_of
 
 
 @final
@@ -45,3 +45,9 @@ class CategoricalLikelihood(Likelihood):
     def forward(self, parameters: Tensor) -> Categorical:
         """Logits (S, B, K, *D) -> batch (S, B), event D."""
         return Categorical(self._checked(parameters), len(self.shape))
+
+    def start(self, data: Iterable[Tensor]) -> Tensor:
+        """(K, *D) the logarithms of the frequencies."""
+        every = torch.arange(self.n_categories).view(-1, *(1,) * len(self.shape))
+        hits = ((x[:, None] == every).where(~x[:, None].isnan(), torch.nan) for x in data)
+        return mean_of(hits, 0.5).log()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import ClassVar, final
 
 import torch
@@ -11,7 +11,7 @@ from torch import Tensor
 
 from isthmus.distributions.normal import DiagonalNormal
 from isthmus.errors import OptionError
-from isthmus.likelihoods.base import LIKELIHOODS, Likelihood, OneParameter
+from isthmus.likelihoods.base import LIKELIHOODS, Likelihood, OneParameter, mean_of
 from isthmus.likelihoods.scale import SharedScale, check_positive
 from isthmus.maths import softplus_inverse
 
@@ -39,6 +39,10 @@ class GaussianLikelihood(OneParameter):
     def forward(self, parameters: Tensor) -> DiagonalNormal:
         """Means (S, B, 1, *D) -> batch (S, B), event D."""
         return DiagonalNormal(self._only(parameters), self.scale, len(self.shape))
+
+    def of_mean(self, mean: Tensor) -> Tensor:
+        """Itself."""
+        return mean
 
 
 @final
@@ -72,6 +76,10 @@ class SharedGaussianLikelihood(OneParameter):
     def forward(self, parameters: Tensor) -> DiagonalNormal:
         """Means (S, B, 1, *D) -> batch (S, B), event D."""
         return DiagonalNormal(self._only(parameters), self.scale(), len(self.shape))
+
+    def of_mean(self, mean: Tensor) -> Tensor:
+        """Itself."""
+        return mean
 
 
 @final
@@ -107,3 +115,8 @@ class DatumGaussianLikelihood(Likelihood):
         """(S, B, 2, *D) -> batch (S, B), event D."""
         loc, raw = self._checked(parameters).unbind(-len(self.shape) - 1)
         return DiagonalNormal(loc, self.min_scale + F.softplus(raw + self._shift), len(self.shape))
+
+    def start(self, data: Iterable[Tensor]) -> Tensor:
+        """(2, *D) the data's mean; the scale may start anywhere."""
+        mean = mean_of(data)
+        return torch.stack([mean, torch.full_like(mean, torch.nan)])

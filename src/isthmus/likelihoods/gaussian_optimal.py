@@ -95,6 +95,10 @@ class OptimalGaussianLikelihood(OneParameter):
             return BatchScaleNormal(loc, scale, self._observe, len(self.shape))
         return DiagonalNormal(loc, scale, len(self.shape))
 
+    def of_mean(self, mean: Tensor) -> Tensor:
+        """Itself."""
+        return mean
+
     def _observe(self, variance: Tensor) -> Tensor:
         """Move the running mean, in place and on the device; the bounded variance of this batch."""
         bounded = variance.clamp_min(self.min_variance)

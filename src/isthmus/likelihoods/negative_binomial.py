@@ -47,3 +47,7 @@ class NegativeBinomialLikelihood(OneParameter):
         """(S, B, 1, *D), log-means as far as counts go -> batch (S, B), event D."""
         log_mean = linear_above(self._only(parameters), LARGEST_LOG)
         return NegativeBinomial(log_mean, self.inverse_dispersion(), len(self.shape))
+
+    def of_mean(self, mean: Tensor) -> Tensor:
+        """Its logarithm."""
+        return mean.log()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import ClassVar, final
 
 import torch
@@ -62,3 +63,7 @@ class ObservedLikelihood(Likelihood):
     def forward(self, parameters: Tensor) -> Observed:
         """Batch (S, B), event D."""
         return Observed(self.likelihood(parameters))
+
+    def start(self, data: Iterable[Tensor]) -> Tensor:
+        """As the inner likelihood's, of what was observed."""
+        return self.likelihood.start(data)

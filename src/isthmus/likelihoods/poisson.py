@@ -27,3 +27,7 @@ class PoissonLikelihood(OneParameter):
     def forward(self, parameters: Tensor) -> Poisson:
         """(S, B, 1, *D), log-rates as far as counts go -> batch (S, B), event D."""
         return Poisson(linear_above(self._only(parameters), LARGEST_LOG), len(self.shape))
+
+    def of_mean(self, mean: Tensor) -> Tensor:
+        """Its logarithm."""
+        return mean.log()

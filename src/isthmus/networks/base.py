@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
@@ -47,9 +47,15 @@ class Decoder(Part, nn.Module, ABC):
 
     Attributes:
         conditional: It reads the condition (N, C) beside z.
+        fresh: Its weights are the first ones: nothing has trained it, and nothing was loaded.
     """
 
     conditional: ClassVar[bool] = False
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fresh = True
+        self.register_load_state_dict_post_hook(_loaded)
 
     @abstractmethod
     def forward(self, z: Tensor) -> Tensor:
@@ -60,3 +66,15 @@ class Decoder(Part, nn.Module, ABC):
         decoder registers its layers in the order in which they run.
         """
         return next(p for p in reversed(list(self.parameters())) if p.dim() > 1)
+
+    def last_bias(self) -> nn.Parameter | None:
+        """The bias beside that weight: one for each output, or one for all positions of a map."""
+        weight = self.last_layer()
+        owner = next(m for m in self.modules() if any(p is weight for p in m.parameters(False)))
+        bias = getattr(owner, "bias", None)
+        return bias if isinstance(bias, nn.Parameter) else None
+
+
+def _loaded(decoder: nn.Module, _: Any) -> None:
+    """Remember that a decoder has got its weights from elsewhere."""
+    decoder.fresh = False  # type: ignore[assignment]

@@ -85,6 +85,7 @@ class Dictionary(Decoder, DataDriven):
         """Start the bias at the median of the training data, where it is one."""
         if self.centred and self.bias.numel() == source.spec.size:
             self.bias.data.copy_(_median(source, scale))
+            self.fresh = False
         return []
 
 

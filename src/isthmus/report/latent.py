@@ -5,12 +5,11 @@ from __future__ import annotations
 import numpy as np
 from markupsafe import Markup
 
+from isthmus.evaluation.results import KEPT_STEP
 from isthmus.report import svg
 from isthmus.report.figure import Figure, Floats, Panel, Subject, evenly
 from isthmus.report.words import counted, fixed, listed, percent
 
-# Among a model's figures: the step whose weights were kept, where that is known.
-KEPT_STEP = "kept_step"
 MOST_POINTS = 800
 MOST_NAMED = 20
 CLASS_TONES = 10

@@ -12,12 +12,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from isthmus.evaluation.results import Comparison, Finding, ModelResult
+from isthmus.evaluation.results import KEPT_STEP, Comparison, Finding, ModelResult
 from isthmus.fitting import Run
 from isthmus.model import LatentModel
 from isthmus.posteriors import DiscretePosterior
 from isthmus.report.figure import Floats
-from isthmus.report.latent import KEPT_STEP
 from isthmus.report.page import COMMAND, fill, make_page, write_page
 from isthmus.report.words import fixed
 from isthmus.version import __version__

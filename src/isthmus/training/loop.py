@@ -35,6 +35,7 @@ from isthmus.training.parts import Resting, held, learn, told
 from isthmus.training.players import Step, advance, backward, players_of, sharing
 from isthmus.training.settings import TrainingSettings
 from isthmus.training.signals import Interruption
+from isthmus.training.start import start_at_mean
 from isthmus.training.threads import Choice, Pace, choose_threads, threads
 
 __all__ = ["Trained", "evaluate", "train"]
@@ -237,9 +238,17 @@ def look(
     """
     asleep = {id(module) for part in resting for module in part.modules()}
     notes = [] if id(model.scaling) in asleep else model.scaling.fit(training)
+
+    def scale(x: Tensor) -> Tensor:
+        # The model is on its device already, and the data are not.
+        scaled: Tensor = model.scaling(x.to(model.scaling.shift.device))
+        return scaled
+
     for part in (*model.modules(), *objective.modules()):
         if isinstance(part, DataDriven) and id(part) not in asleep:
-            notes += part.see(training, model.scaling)
+            notes += part.see(training, scale)
+    if id(model.decoder) not in asleep:
+        start_at_mean(model.decoder, model.likelihood, training, scale)
     return notes
 
 
