@@ -14,8 +14,8 @@ from isthmus.priors import PRIORS
 from isthmus.recipes import build_recipe
 from isthmus.training import Step, training_settings
 from isthmus.training.devices import Processes
-from isthmus.training.loop import look
 from isthmus.training.players import backward, players_of
+from isthmus.training.start import look
 
 SIZE, LENGTH = 6, 12
 VALUES = {

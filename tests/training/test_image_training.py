@@ -38,7 +38,7 @@ def test_the_loss_falls_on_random_crops_with_averaged_weights(precision, picture
     held_out = [r["validation/loss"] for r in run.history if "validation/loss" in r]
     # Of 338 nats log 2 for each of 288 numbers would stay of perfect pictures, 200 in all.
     assert sum(losses[-3:]) / 3 < losses[0] - 30
-    assert held_out[-1] < held_out[0] - 10
+    assert held_out[-1] < held_out[0] - 4
     assert {p.dtype for p in run.model.parameters()} == {torch.float32}
     assert run.model.shape == (3, 8, 12)
 

@@ -15,8 +15,7 @@ from isthmus.data.resident import Resident
 from isthmus.likelihoods import LIKELIHOODS, Likelihood, ObservedLikelihood
 from isthmus.networks import ConvDecoder, Decoder, LeadingDecoder, MLPDecoder
 from isthmus.recipes import build_recipe
-from isthmus.training.loop import look
-from isthmus.training.start import start_at_mean
+from isthmus.training.start import look, start_at_mean
 
 N, SHAPE = 400, (2, 3, 4)
 OPTIONS: dict[str, dict[str, Any]] = {"categorical": {"n_categories": 3}}

@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
 from pathlib import Path
 from typing import cast, final
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from isthmus.data import DataDriven, Source, place
+from isthmus.data import Source, place
 from isthmus.model import LatentModel
 from isthmus.objectives import Objective
-from isthmus.schedules import pacemaker
 from isthmus.training.average import Average
 from isthmus.training.best import Best
 from isthmus.training.checkpoints import Checkpoint, Position
 from isthmus.training.clock import Clock
-from isthmus.training.densities import fit_waiting, start_due
+from isthmus.training.course import Course
+from isthmus.training.densities import fit_waiting
 from isthmus.training.devices import (
-    Processes,
     autocast,
     choose_device,
     distributed,
@@ -29,14 +27,14 @@ from isthmus.training.devices import (
     processes,
 )
 from isthmus.training.events import Audience, Listener, Record
-from isthmus.training.judging import Precision, check_weights, evaluate, given, judge, rescue
+from isthmus.training.judging import Precision, evaluate, given
 from isthmus.training.meter import Meter
-from isthmus.training.parts import Resting, held, learn, told
-from isthmus.training.players import Step, advance, backward, players_of, sharing
+from isthmus.training.parts import held, learn, told
+from isthmus.training.players import Step, players_of, sharing
 from isthmus.training.settings import TrainingSettings
 from isthmus.training.signals import Interruption
-from isthmus.training.start import start_at_mean
-from isthmus.training.threads import Choice, Pace, choose_threads, threads
+from isthmus.training.start import look
+from isthmus.training.threads import Choice, choose_threads, threads
 
 __all__ = ["Trained", "evaluate", "train"]
 
@@ -99,82 +97,59 @@ def train(
         held(model, settings.train) as resting,
         Interruption() as interruption,
     ):
-        resume = group.agree(resume)
+        say = say if group.leads and say else _silence
         step = laid_out(Step(model, objective).to(device), settings)
-        tell = pacemaker(step)
         players = players_of(step, settings)
         meter, average = Meter(group), Average(model, settings.ema)
         checkpoint = Checkpoint(folder, step, players, meter, average, group)
         writes = folder if group.leads else None
         best = Best(model, writes)
-        if resume and folder is not None:
+        if group.agree(resume) and folder is not None:
             position = checkpoint.read()
             best.reread(folder)
         else:
             notes = (*look(model, objective, training, resting), *told(model, settings.train))
             position = Position(notes=notes)
             best.keep()
-        say = say if group.leads and say else _silence
         for text in position.notes:
             say(text)
         precision = autocast(settings, device)
         training, validation = place(training, device), place(validation, device)
         if not position.threads:
             position.threads, position.alone = _threads(step, training, settings, device, precision)
-        clock = Clock(settings, len(training), group, position)
         heard: list[Record] = []
         files = (writes, position.step, settings.tensorboard)
 
         with (
             threads(position.threads),
-            distributed(compiled(step, settings, device), group, len(players)) as run,
+            distributed(compiled(step, settings, device), group, len(players)) as compute,
             sharing(objective, group),
             best.restored(),
             Audience(listeners, heard, *files, group.leads) as audience,
         ):
             if not position.step:
                 checkpoint.write(position)
-            pace = Pace(position)
             learn(step, resting)
-            for one in _batches(training, position, settings, group, device):
-                if clock.over:
-                    break
-                tell(clock.progress, position.step)
-                start_due(model, training, settings.seed, clock.progress)
-                with precision():
-                    loss = run(*one)
-                backward(players, loss, group)
-                advance(players, clock.progress, settings)
-                meter.add(loss)
-                position.step += 1
-                position.batch += 1
-                average.update(position.step)
-
-                read = clock.beats()
-                if read:
-                    clock.tick()
-                    pace.judge()
-                    means = meter.read(position.step, rescue(position, folder))
-                    audience.hear(clock.record("train", means))
-                    if clock.evaluates():
-                        with average.shown():
-                            size = settings.batch_size
-                            held_out = judge(step, validation, size, precision, position, folder)
-                            audience.hear(clock.record("validation", held_out))
-                            agreed = group.agree(held_out["loss"])
-                            if position.improved_by(agreed, objective.comparable):
-                                best.keep()
-                # Several processes can only stop together, where they all read.
-                stop = (read or group.count == 1) and group.agree(interruption.wanted)
-                if stop or clock.saves():
-                    meter.check(position.step, rescue(position, folder))
-                    check_weights(step, position, folder)
-                    checkpoint.write(position)
-                if stop:
-                    raise KeyboardInterrupt
-                if read:
-                    pace.restart()
-
+            Course(
+                step=step,
+                compute=compute,
+                players=players,
+                training=training,
+                validation=validation,
+                settings=settings,
+                position=position,
+                clock=Clock(settings, len(training), group, position),
+                meter=meter,
+                average=average,
+                best=best,
+                checkpoint=checkpoint,
+                audience=audience,
+                group=group,
+                precision=precision,
+                device=device,
+                folder=folder,
+                interruption=interruption,
+            ).run()
             if not position.finished:
                 best.restore()
                 fit_waiting(model, training, settings.seed, say)
@@ -202,54 +177,6 @@ def compiled(step: nn.Module, settings: TrainingSettings, device: torch.device) 
         return step
     mode = "reduce-overhead" if device.type == "cuda" else None
     return cast(nn.Module, torch.compile(step, mode=mode))
-
-
-def _batches(
-    source: Source,
-    position: Position,
-    settings: TrainingSettings,
-    group: Processes,
-    device: torch.device,
-) -> Iterator[tuple[Tensor, ...]]:
-    """This process's batches from the position on, as many in an epoch as all others have."""
-    per_epoch = settings.steps_per_epoch(len(source), group.count)
-    while True:
-        batches = source.epoch(
-            settings.batch(len(source), group.count),
-            seed=settings.seed,
-            epoch=position.epoch,
-            start=position.batch * group.count + group.rank,
-            stride=group.count,
-        )
-        for batch in islice(batches, per_epoch - position.batch):
-            x, *rest = given(batch.to(device))
-            images = settings.channels_last and x.dim() == 4
-            yield x.contiguous(memory_format=torch.channels_last) if images else x, *rest
-        position.epoch += 1
-        position.batch = 0
-
-
-def look(
-    model: LatentModel, objective: Objective, training: Source, resting: Resting = ()
-) -> list[str]:
-    """Let the parts that want to see the training data see them, the scaling first.
-
-    What rests has seen its data.
-    """
-    asleep = {id(module) for part in resting for module in part.modules()}
-    notes = [] if id(model.scaling) in asleep else model.scaling.fit(training)
-
-    def scale(x: Tensor) -> Tensor:
-        # The model is on its device already, and the data are not.
-        scaled: Tensor = model.scaling(x.to(model.scaling.shift.device))
-        return scaled
-
-    for part in (*model.modules(), *objective.modules()):
-        if isinstance(part, DataDriven) and id(part) not in asleep:
-            notes += part.see(training, scale)
-    if id(model.decoder) not in asleep:
-        start_at_mean(model.decoder, model.likelihood, training, scale)
-    return notes
 
 
 def _threads(

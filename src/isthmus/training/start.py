@@ -1,4 +1,4 @@
-"""Where a decoder begins: at what the data are on average.
+"""What happens before the first step: parts look at the data, and the decoder begins at their mean.
 
 A last layer as PyTorch draws it says of every pixel that it is as likely black as white, and of
 every word that it occurs once in a datum. The first hundreds of steps then go into saying the
@@ -13,14 +13,40 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor
 
-from isthmus.data import Source
+from isthmus.data import DataDriven, Source
 from isthmus.likelihoods import Likelihood
+from isthmus.model import LatentModel
 from isthmus.networks import Decoder
+from isthmus.objectives import Objective
+from isthmus.training.parts import Resting
 
 # So many data, or numbers, tell a mean well enough.
 ROWS = 16_384
 NUMBERS = 2**26
 BATCH = 1024
+
+
+def look(
+    model: LatentModel, objective: Objective, training: Source, resting: Resting = ()
+) -> list[str]:
+    """Let the parts that want to see the training data see them, the scaling first.
+
+    What rests has seen its data.
+    """
+    asleep = {id(module) for part in resting for module in part.modules()}
+    notes = [] if id(model.scaling) in asleep else model.scaling.fit(training)
+
+    def scale(x: Tensor) -> Tensor:
+        # The model is on its device already, and the data are not.
+        scaled: Tensor = model.scaling(x.to(model.scaling.shift.device))
+        return scaled
+
+    for part in (*model.modules(), *objective.modules()):
+        if isinstance(part, DataDriven) and id(part) not in asleep:
+            notes += part.see(training, scale)
+    if id(model.decoder) not in asleep:
+        start_at_mean(model.decoder, model.likelihood, training, scale)
+    return notes
 
 
 @torch.no_grad()
