@@ -171,6 +171,7 @@ def udr(codes: Sequence[Array], similarity: str) -> Array:
                 R = np.abs(Lasso(alpha=0.1).fit(a, b).coef_).T
             else:
                 R = np.abs([[spearmanr(x, y)[0] for y in b.T] for x in a.T])
-            halves = [np.nan_to_num(R.max(k) ** 2 / R.sum(k)).mean() for k in (0, 1)]
+            with np.errstate(invalid="ignore"):
+                halves = [np.nan_to_num(R.max(k) ** 2 / R.sum(k)).mean() for k in (0, 1)]
             pairs[i, j] = np.mean(halves)
     return np.array([np.median(np.delete(pairs[:, i], i)) for i in range(len(rows))])

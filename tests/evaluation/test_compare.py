@@ -49,9 +49,9 @@ def test_the_step_that_was_kept_is_where_the_held_out_loss_is_least(compared):
     for result in compared.results:
         if result.family == "learned":
             step, _, held_out = compared.arrays[f"history/{result.label}"].T
-            assert result.metrics["kept_step"] == step[np.nanargmin(held_out)]
+            assert result.kept_step == step[np.nanargmin(held_out)]
         else:
-            assert "kept_step" not in result.metrics
+            assert result.kept_step is None
 
 
 def test_pca_s_figures_are_scikit_learn_s(compared):

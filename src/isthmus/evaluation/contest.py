@@ -16,7 +16,7 @@ from isthmus.evaluation.candidates import classical, learned
 from isthmus.evaluation.lineup import Entry
 from isthmus.evaluation.measures import MEASURES, OVERVIEW, ask
 from isthmus.evaluation.measures.stability import over_seeds
-from isthmus.evaluation.results import KEPT_STEP, ModelResult
+from isthmus.evaluation.results import ModelResult
 from isthmus.evaluation.stage import Stage
 from isthmus.evaluation.subject import Answers, Subject
 from isthmus.evaluation.units import Floats, Units
@@ -137,8 +137,7 @@ def _result(
             result.errors[key] = error
     result.why_missing = answers[0].why_missing
     result.notes, result.given = candidate.notes, list(candidate.given)
-    if candidate.kept_step is not None:
-        result.metrics[KEPT_STEP] = float(candidate.kept_step)
+    result.kept_step = candidate.kept_step
     if candidate.density is not None:
         result.is_mass = candidate.density.is_mass or bool(units.levels)
     return result

@@ -17,8 +17,6 @@ from isthmus.store import read_json, write_bytes, write_json
 FORMAT = 1
 METRICS = "metrics.json"
 ARRAYS = "arrays.npz"
-# Among a model's figures: the step whose weights were kept, where that is known.
-KEPT_STEP = "kept_step"
 
 
 @final
@@ -38,6 +36,7 @@ class ModelResult:
         seeds: By column key, the value of each seed.
         why_missing: By column key, why a metric is missing, in words.
         notes: What was handled on the way.
+        kept_step: The step whose weights were kept, of the first seed; None where not known.
         is_mass: Whether its likelihood is of probabilities of the data themselves, or bounds them;
             False of a density; None where it has none.
         given: What it is told of each datum: its likelihood is log p(x|c).
@@ -54,6 +53,7 @@ class ModelResult:
     why_missing: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     is_mass: bool | None = None
+    kept_step: int | None = None
     given: list[str] = field(default_factory=list)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 from markupsafe import Markup
 
-from isthmus.evaluation.results import KEPT_STEP
 from isthmus.report import svg
 from isthmus.report.figure import Figure, Floats, Panel, Subject, evenly
 from isthmus.report.words import counted, fixed, listed, percent
@@ -201,7 +200,7 @@ def training_curves(subject: Subject) -> Figure | None:
     if not found:
         return None
     panels: list[Panel] = []
-    kept = {r.label: r.metrics[KEPT_STEP] for r in subject.main if KEPT_STEP in r.metrics}
+    kept = {r.label: r.kept_step for r in subject.main}
     for label, history in found:
         drawn = _draw_curve(
             history.astype(float),

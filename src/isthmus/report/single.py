@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from isthmus.evaluation.results import KEPT_STEP, Comparison, Finding, ModelResult
+from isthmus.evaluation.results import Comparison, Finding, ModelResult
 from isthmus.fitting import Run
 from isthmus.model import LatentModel
 from isthmus.posteriors import DiscretePosterior
@@ -65,14 +65,19 @@ def as_comparison(
     latent_dim, code_bytes = _code_size(run.model)
     history = history_array(run.history)
     figures = {
-        **({} if run.kept_step is None else {KEPT_STEP: float(run.kept_step)}),
         "parameters": float(parameters),
         "bytes": code_bytes,
         **_seconds(run.history),
         **metrics,
     }
     result = ModelResult(
-        run.recipe, label, "learned", latent_dim, metrics=figures, errors=dict(errors)
+        run.recipe,
+        label,
+        "learned",
+        latent_dim,
+        metrics=figures,
+        errors=dict(errors),
+        kept_step=run.kept_step,
     )
     named = {k if k in SHARED else f"{k}/{label}": np.asarray(v) for k, v in arrays.items()}
     if len(history):

@@ -23,6 +23,21 @@ def test_bins_are_numpy_s():
     np.testing.assert_array_equal(discretise(z), np.stack(known, 1))
 
 
+@pytest.mark.parametrize("bins", [1, 3, 20])
+def test_values_on_the_edges_are_binned_as_numpy_does(bins):
+    edges = np.linspace(-0.7, 1.9, bins + 1)
+    z = np.column_stack(
+        [
+            np.repeat(edges, 30)[: 30 * bins],
+            np.nextafter(np.repeat(edges, 30), RNG.choice([-9, 9], 30 * (bins + 1)))[30:],
+            1e9 + RNG.integers(60, size=30 * bins) / 64,
+            RNG.integers(9, size=30 * bins) * 1e-300,
+        ]
+    )
+    known = [np.digitize(c, np.histogram(c, bins)[1][:-1]) for c in z.T]
+    np.testing.assert_array_equal(discretise(z, bins), np.stack(known, 1))
+
+
 def test_information_is_scikit_learn_s():
     a, b = RNG.integers(-3, 4, size=(300, 3)), RNG.integers(9, size=(300, 2))
     a[:, 1] = b[:, 0] // 2

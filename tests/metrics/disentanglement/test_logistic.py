@@ -52,3 +52,19 @@ def test_a_class_missing_among_the_first_rows_is_learnt_from_the_rest():
     ours = Logistic.fit(z, y)
     theirs = LogisticRegression(tol=1e-8, max_iter=1000).fit(z, y)
     np.testing.assert_allclose(ours.scores(z), theirs.predict_proba(z), atol=1e-4)
+
+
+@pytest.mark.parametrize("price", [1.0, 1e4])
+def test_many_rows_that_a_line_parts(price):
+    y = RNG.integers(4, size=5000)
+    z = np.column_stack([y - 1.5, RNG.normal(size=5000)])
+    ours = Logistic.fit(z, y, price)
+    theirs = LogisticRegression(C=price, tol=1e-10, max_iter=10_000).fit(z, y)
+    np.testing.assert_allclose(ours.scores(z), theirs.predict_proba(z), atol=1e-3)
+
+
+def test_two_classes_of_many_rows():
+    z, y = problem(5000, 3, 2)
+    theirs = LogisticRegression(tol=1e-8, max_iter=5000).fit(z, y)
+    known = np.vstack([theirs.coef_.T, theirs.intercept_])
+    np.testing.assert_allclose(Logistic.fit(z, y).weights, known, atol=2e-4)

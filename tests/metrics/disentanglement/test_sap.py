@@ -6,7 +6,7 @@ from sklearn.svm import LinearSVC
 
 from isthmus.errors import DataError
 from isthmus.metrics.disentanglement import sap, sap_continuous
-from isthmus.metrics.disentanglement.thresholds import fit_thresholds
+from isthmus.metrics.disentanglement.thresholds import Labels, fit_thresholds, highest
 
 RNG = np.random.default_rng(0)
 
@@ -16,7 +16,7 @@ def test_each_line_is_the_optimum(classes, scale):
     share = np.arange(1, classes + 1) / np.arange(1, classes + 1).sum()
     y = np.append(RNG.choice(classes, size=400, p=share), np.arange(classes))
     x = scale * (0.7 * y + RNG.normal(size=len(y)) + 0.5)
-    found = np.column_stack(fit_thresholds(x, y[:, None], (classes,), 0.01))
+    found = np.column_stack(fit_thresholds(x, Labels(y[:, None], (classes,)), 0.01))
     model = LinearSVC(C=0.01, class_weight="balanced", dual=False, tol=1e-12, max_iter=10_000)
     model.fit(x[:, None], y)
     known = np.column_stack([model.coef_[:, 0], model.intercept_])
@@ -41,6 +41,27 @@ def test_scores_are_those_of_scikit_learn():
     np.testing.assert_allclose(found.matrix, known, atol=1e-12)
     top = np.sort(known, axis=0)[::-1]
     assert found.score == pytest.approx((top[0] - top[1]).mean())
+
+
+def test_lines_win_where_they_are_highest():
+    sizes = (2, 5, 1, 3)
+    w, b = RNG.normal(size=(2, sum(sizes)))
+    # Equal ones, parallel ones, and two that meet at 0.
+    w[3], b[3], w[8:], b[8:] = w[2], b[2], [1.0, 1.0, -1.0], [0.0, -0.5, 0.0]
+    x = np.append(RNG.normal(scale=3, size=2000), 0.0)
+    least, most = highest(w, b, sizes)
+    found = (x[:, None] >= least) & (x[:, None] <= most)
+    scores = np.split(np.multiply.outer(x, w) + b, np.cumsum(sizes)[:-1], axis=1)
+    known = np.hstack([np.eye(part.shape[1], dtype=bool)[part.argmax(1)] for part in scores])
+    np.testing.assert_array_equal(found, known)
+
+
+def test_values_that_were_not_fitted_count_as_wrong():
+    z = RNG.normal(size=(60, 1))
+    f = (z > 0).astype(int)
+    half = np.where(np.arange(60)[:, None] < 30, f, 7)
+    whole = sap(z, f, z[:30], f[:30]).score
+    assert sap(z, f, z, half).score == pytest.approx(whole / 2)
 
 
 def test_continuous_factors_by_correlation():

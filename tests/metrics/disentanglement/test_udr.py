@@ -1,5 +1,7 @@
 """Rankings against scikit-learn's lasso and SciPy's rank correlation, pair by pair."""
 
+from itertools import permutations
+
 import numpy as np
 import pytest
 from scipy.stats import spearmanr
@@ -17,20 +19,35 @@ def standard(z):
     return (z - z.mean(0)) / z.std(0)
 
 
+def padded(models):
+    """(M, Z, N) with zeros where a model has fewer latents."""
+    found = np.zeros((len(models), max(z.shape[1] for z in models), len(models[0])))
+    for row, z in zip(found, models, strict=True):
+        row[: z.shape[1]] = z.T
+    return found
+
+
 def test_similarities_are_the_libraries():
-    a = standard(S @ RNG.normal(size=(4, 4)))
-    b = standard(S @ RNG.normal(size=(4, 3)) + RNG.normal(size=(1000, 3)))
-    known = np.abs(Lasso(alpha=0.1, tol=1e-10, max_iter=10_000).fit(a, b).coef_).T
-    np.testing.assert_allclose(lasso(a, b), known, atol=1e-6)
-    known = np.abs([[spearmanr(x, y)[0] for y in b.T] for x in a.T])
-    np.testing.assert_allclose(spearman(a, b), known, atol=1e-10)
+    models = [standard(S @ RNG.normal(size=(4, w)) + RNG.normal(size=(1000, w))) for w in (4, 3, 6)]
+    models.append(standard(S @ RNG.normal(size=(4, 6)) + 0.1 * RNG.normal(size=(1000, 6))))
+    latents = padded(models)
+    weighed, ranked = lasso(latents), spearman(latents)
+    for (i, a), (j, b) in permutations(enumerate(models), 2):
+        block = (i, j, slice(a.shape[1]), slice(b.shape[1]))
+        known = np.abs(Lasso(alpha=0.1, tol=1e-13, max_iter=100_000).fit(a, b).coef_).T
+        np.testing.assert_allclose(weighed[block], known, atol=1e-7)
+        known = np.abs([[spearmanr(x, y)[0] for y in b.T] for x in a.T])
+        np.testing.assert_allclose(ranked[block], known, atol=1e-10)
+    assert not weighed[:, 1, :, 3:].any()
+    assert not weighed[1, :, 3:].any()
+    assert not ranked[1, :, 3:].any()
 
 
 def test_latents_that_repeat_each_other_are_still_weighed():
     a = standard(np.hstack([S, S[:, :2]]))
     b = standard(S @ RNG.normal(size=(4, 3)) + 0.1 * RNG.normal(size=(1000, 3)))
     known = Lasso(alpha=0.1, tol=1e-10, max_iter=10_000).fit(a, b)
-    ours = lasso(a, b)
+    ours = lasso(padded([a, b]))[0, 1, :, :3]
     # Which twin carries a weight is free; how much both carry is not.
     assert ours.sum(0) == pytest.approx(np.abs(known.coef_).sum(1), abs=1e-6)
 
@@ -67,6 +84,11 @@ def test_idle_latents_are_left_out_by_their_rate():
     assert none.scores[2] == 0.0
     collapsed = udr(codes, [*rates[:2], [0.0] * 6])
     assert collapsed.pairs[2].tolist() == [0.0] * 3
+
+
+def test_a_constant_latent_is_none_whatever_its_value():
+    codes = [np.hstack([S, np.full((1000, 1), value)]) for value in (0.1, 0.3, 7.7)]
+    np.testing.assert_allclose(udr(codes).scores, udr([S] * 3).scores)
 
 
 def test_refusals():

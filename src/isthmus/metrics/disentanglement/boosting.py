@@ -250,7 +250,7 @@ class _Grower:
         for first in range(0, outputs, many):
             part = slice(first, first + many)
             fewer, own = self._fewer(rest[part], within[:, part])
-            node, k = np.ogrid[:nodes, : fewer.shape[1]]
+            node, k = np.arange(nodes)[:, None], np.arange(fewer.shape[1])
             for new, above, running in zip(found, (sums, counts), own, strict=True):
                 new[node, fewer, first + k] = running
                 new[node, 1 - fewer, first + k] = above[:, part] - running
@@ -278,22 +278,26 @@ class _Grower:
     def _split(self, sums: Floats, counts: Floats) -> tuple[Ints, Bins]:
         """The best input and bin (nodes, K) of each node; all data go left where none gains."""
         total, n = sums[..., -1:], counts[..., -1:]
-        # s² / c + s'² / c' − (s + s')² / (c + c') of the two sides, without its cancellation.
-        gain = sums - counts * (total / np.maximum(n, 0.5))
+        # s² / c + s'² / c' − (s + s')² / (c + c') of the two sides, without its cancellation, and
+        # over n, which is the same for all splits of a node.
+        gain = counts * (total / np.maximum(n, 0.5))
+        np.subtract(sums, gain, out=gain)
         gain *= gain
-        gain *= n
-        gain /= np.maximum(counts * (n - counts), 0.5)
+        sizes = n - counts
+        sizes *= counts
+        gain /= np.maximum(sizes, 0.5, out=sizes)
         best = gain.max(3)
         most = best.max(2)
         tied = best >= ((1 - TIED) * most)[..., None]
         drawn = self._random.random((len(best), *best.shape[:0:-1])).transpose(0, 2, 1)
         chosen = np.where(tied, drawn, -1.0).argmax(2)
+        most *= n[:, :, 0, 0]
         gains = most > LEAST_GAIN * np.maximum(n[:, :, 0, 0], 1.0)
         added = np.where(gains, most, 0.0).reshape(-1)
         width = len(self.gains)
         self.gains += np.bincount(chosen.reshape(-1), added, width) / self._binned.bins.shape[1]
-        rows = np.take_along_axis(gain, chosen[..., None, None], 2)
-        last = rows[:, :, 0].argmax(2)
+        rows = gain.reshape(chosen.size, width, -1)[np.arange(chosen.size), chosen.reshape(-1)]
+        last = rows.argmax(1).reshape(chosen.shape)
         return chosen, np.where(gains, last, BINS).astype(np.uint8)
 
 

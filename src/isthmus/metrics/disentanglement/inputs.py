@@ -59,19 +59,20 @@ def paired(codes: ArrayLike, factors: ArrayLike) -> tuple[Floats, Ints]:
 
 def ranked(factors: Ints) -> tuple[Ints, tuple[int, ...]]:
     """Each factor's values (N, F) renamed 0 … size − 1 in their order, and the sizes."""
-    found = [_ranks(column) for column in factors.T]
-    return np.stack([ranks for ranks, _ in found], 1), tuple(size for _, size in found)
+    found = [ranks(column) for column in factors.T]
+    return np.stack([place for _, place in found], 1), tuple(len(values) for values, _ in found)
 
 
-def _ranks(column: Ints) -> tuple[Ints, int]:
+def ranks(column: Ints) -> tuple[Ints, Ints]:
+    """The distinct values in their order, and which of them each is (N,)."""
     least, most = int(column.min()), int(column.max())
     if most - least > len(column):
-        values, ranks = np.unique(column, return_inverse=True)
-        return ranks, len(values)
+        values, places = np.unique(column, return_inverse=True)
+        return values, places
     # Values that lie close are counted, which is quicker than sorting them.
     places = column - least
-    names = np.cumsum(np.bincount(places) > 0)
-    return names[places] - 1, int(names[-1])
+    there = np.bincount(places) > 0
+    return np.flatnonzero(there) + least, (np.cumsum(there) - 1).take(places)
 
 
 def discretise(values: ArrayLike, bins: int = BINS) -> Ints:
@@ -91,10 +92,20 @@ def discretise(values: ArrayLike, bins: int = BINS) -> Ints:
     if bins < 1:
         raise OptionError(f"The number of bins is {bins}; at least 1 is needed.")
     rows = as_rows(values, "values")
-    found = np.empty(rows.shape, dtype=np.int64)
-    for j, column in enumerate(rows.T):
-        edges = np.histogram_bin_edges(column, bins)[:-1]
-        found[:, j] = np.searchsorted(edges, column, side="right")
+    found = np.empty(rows.shape[::-1], dtype=np.int64)
+    for j, column in enumerate(np.ascontiguousarray(rows.T)):
+        found[j] = _bins(column, np.histogram_bin_edges(column, bins))
+    return found.T
+
+
+def _bins(column: Floats, edges: Floats) -> Ints:
+    """The bin of each value, from 1, between edges (bins + 1,) that lie equally far apart."""
+    width = (edges[-1] - edges[0]) / (len(edges) - 1)
+    # Rounding leaves this at most one bin beside what the edges say.
+    found = ((column - edges[0]) / width).astype(np.int64)
+    found -= column < np.append(edges[:-1], np.inf).take(found)
+    found += column >= np.append(edges[1:-1], np.inf).take(found)
+    found += 1
     return found
 
 
@@ -130,7 +141,9 @@ def halves(
     first = min(max(round(total * train / (train + test)), 1), total - 1)
     order = draw_rows(len(z), total, seed)
     fit, score = order[:first], order[first:]
-    return Halves(z[fit], f[fit], z[score], f[score])
+    return Halves(
+        z.take(fit, axis=0), f.take(fit, axis=0), z.take(score, axis=0), f.take(score, axis=0)
+    )
 
 
 def both(

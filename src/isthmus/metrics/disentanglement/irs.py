@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple, final
 
 import numpy as np
+import torch
 from numpy.typing import ArrayLike
 
 from isthmus.errors import OptionError
@@ -59,29 +60,40 @@ def irs(
     if len(z) > rows:
         drawn = draw_rows(len(z), rows, seed)
         z, f = z[drawn], f[drawn]
-    z = z[:, z.var(0) > 0]
-    if not z.shape[1]:
+    latents = np.ascontiguousarray(z.T[(z != z[0]).any(0)])
+    if not len(latents):
         return Robustness(0.0, np.zeros((0, f.shape[1])))
-    furthest = np.abs(z - z.mean(0)).max(0)
-    strays = np.stack([_strays(z, column, quantile) for column in discretise(f, bins).T], 1)
+    furthest = _largest_deviation(latents)
+    strays = np.stack([_strays(latents, column, quantile) for column in discretise(f, bins).T], 1)
     matrix = 1.0 - strays / furthest[:, None]
     return Robustness(float(np.average(matrix.max(1), weights=furthest)), matrix)
 
 
+def _largest_deviation(z: Floats) -> Floats:
+    """(Z,) the largest |z − mean| of each row of z (Z, N)."""
+    mean = z.mean(1)
+    return np.maximum(z.max(1) - mean, mean - z.min(1))
+
+
 def _strays(z: Floats, values: Ints, quantile: float) -> Floats:
-    """(Z,) the mean over the factor's values of how far each latent strays at that value."""
+    """(Z,) the mean over the factor's values (N,) of how far each latent (Z, N) strays at one."""
     # Whole numbers of few bits are sorted in one pass.
     order = np.argsort(values.astype(np.min_scalar_type(values.max())), kind="stable")
-    starts = np.flatnonzero(np.diff(values[order], prepend=-1))
-    parts = np.split(z.T.take(order, axis=1), starts[1:], axis=1)
-    return np.mean([_furthest(part, quantile) for part in parts], axis=0)
+    ends = np.cumsum(np.bincount(values))
+    ends = ends[np.diff(ends, prepend=0) > 0]
+    parts = np.split(order, ends[:-1])
+    return np.asarray(sum(_furthest(z.take(part, axis=1), quantile) for part in parts) / len(parts))
 
 
 def _furthest(z: Floats, quantile: float) -> Floats:
-    """The quantile of |z − mean| of each row of z (Z, n), linear between the two nearest."""
-    away = np.abs(z - z.mean(1, keepdims=True))
+    """The quantile of |z − mean| of each row of z (Z, n), linear between the two nearest.
+
+    z is written over.
+    """
+    z -= (z @ np.ones(z.shape[1]) / z.shape[1])[:, None]
+    np.abs(z, out=z)
     place = (z.shape[1] - 1) * quantile
     low = int(place)
-    away.partition(low, axis=1)
-    high = away[:, low + 1 :].min(1) if low + 1 < z.shape[1] else away[:, low]
-    return np.asarray(away[:, low] + (place - low) * (high - away[:, low]))
+    # PyTorch finds the largest few without parting all the others.
+    top = torch.from_numpy(z).topk(z.shape[1] - low, dim=1).values.numpy()
+    return np.asarray(top[:, -1] + (place - low) * (top[:, -2:][:, 0] - top[:, -1]))

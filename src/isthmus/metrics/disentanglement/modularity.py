@@ -96,7 +96,7 @@ def explicitness(
     train_z, test_z = (train_z - mean) / scale, (test_z - mean) / scale
     found = []
     for k, (values, wanted) in enumerate(zip(train_f.T, test_f.T, strict=True)):
-        if len(np.unique(values)) < 2 or len(np.unique(wanted)) < 2:
+        if any((column == column[0]).all() for column in (values, wanted)):
             raise DataError(
                 f"Factor {k} has one value among the rows to fit on or to score: leave it out, or "
                 "give more rows."
@@ -108,13 +108,14 @@ def explicitness(
 
 def _areas(scores: Floats, classes: Ints, labels: Ints) -> float:
     """The mean over classes of the chance that one of the class scores above one of the rest."""
-    from scipy.stats import rankdata
-
-    own = labels[:, None] == classes
-    n = own.sum(0)
-    there = (n > 0) & (n < len(labels))
-    if not there.any():
+    found = []
+    for own, column in zip(classes[:, None] == labels, scores.T, strict=True):
+        n = np.count_nonzero(own)
+        if not 0 < n < len(labels):
+            continue
+        ordered, mine = np.sort(column), np.sort(column[own])
+        ranks = np.searchsorted(ordered, mine) + np.searchsorted(ordered, mine, side="right") + 1
+        found.append((ranks.sum() / 2 - n * (n + 1) / 2) / (n * (len(labels) - n)))
+    if not found:
         raise DataError("No value of a factor is both among the rows to fit on and those to score.")
-    ranks = np.where(own, rankdata(scores, axis=0), 0.0).sum(0)[there]
-    n = n[there]
-    return float(((ranks - n * (n + 1) / 2) / (n * (len(labels) - n))).mean())
+    return float(np.mean(found))

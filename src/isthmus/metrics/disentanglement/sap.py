@@ -9,8 +9,8 @@ from numpy.typing import ArrayLike
 
 from isthmus.errors import DataError
 from isthmus.metrics.checks import Floats, as_rows, same_length
-from isthmus.metrics.disentanglement.inputs import both, ranked, top_gap
-from isthmus.metrics.disentanglement.thresholds import fit_thresholds
+from isthmus.metrics.disentanglement.inputs import Ints, both, ranked, ranks, top_gap
+from isthmus.metrics.disentanglement.thresholds import Labels, fit_thresholds, highest
 
 
 @final
@@ -58,15 +58,26 @@ def sap(
             f"Factor {sizes.index(1)} has one value in all {len(train_f):,} rows to fit on: leave "
             "it out, or give more rows."
         )
-    ends = np.cumsum(sizes)
-    classes = [np.unique(column) for column in train_f.T]
+    classes, places = Labels(labels, sizes), _places(train_f, test_f)
     matrix = np.empty((train_z.shape[1], len(sizes)))
-    for j, column in enumerate(train_z.T):
-        slopes, offsets = fit_thresholds(column, labels, sizes, price)
-        scores = np.multiply.outer(slopes, test_z[:, j]) + offsets[:, None]
-        for k, part in enumerate(np.split(scores, ends[:-1])):
-            matrix[j, k] = (classes[k][part.argmax(0)] == test_f[:, k]).mean()
+    for row, x, new in zip(matrix, train_z.T.copy(), test_z.T.copy(), strict=True):
+        least, most = highest(*fit_thresholds(x, classes, price), sizes)
+        least, most = np.append(least, np.inf), np.append(most, np.inf)
+        row[:] = ((new >= least.take(places)) & (new <= most.take(places))).mean(1)
     return Sap(float(top_gap(matrix).mean()), matrix)
+
+
+def _places(fitted: Ints, scored: Ints) -> Ints:
+    """(F, M) which of the classes of all factors each datum has, or beyond them if none."""
+    classes = [ranks(column)[0] for column in fitted.T]
+    total = sum(map(len, classes))
+    found = np.empty(scored.shape[::-1], dtype=np.int64)
+    start = 0
+    for row, known, column in zip(found, classes, scored.T, strict=True):
+        place = np.searchsorted(known, column)
+        row[:] = np.where(known.take(place, mode="clip") == column, start + place, total)
+        start += len(known)
+    return found
 
 
 def sap_continuous(codes: ArrayLike, factors: ArrayLike) -> Sap:

@@ -15,6 +15,23 @@ SETTLED = 1e-10
 
 
 @final
+class Labels:
+    """The classes of all factors, as the lines of every input need them.
+
+    Args:
+        labels: (N, F) of every factor 0 … K − 1, every one of them there.
+        sizes: K of every factor, at least 2.
+    """
+
+    def __init__(self, labels: Ints, sizes: Sequence[int]) -> None:
+        self.columns = np.ascontiguousarray(labels.T, dtype=np.int16)
+        self.sizes = sizes
+        self.counts = np.concatenate(
+            [np.bincount(c, minlength=n) for c, n in zip(self.columns, sizes, strict=True)]
+        )
+
+
+@final
 class _Sums(NamedTuple):
     """Σ 1, Σ x and Σ x² (3, K) of the data of the class, and of all others, within the margin."""
 
@@ -30,50 +47,46 @@ class _Sorted:
     order, so that a sum over them is a difference of two running sums.
     """
 
-    def __init__(self, x: Floats, labels: Ints, sizes: Sequence[int]) -> None:
-        order = np.argsort(x, kind="stable")
+    def __init__(self, x: Floats, labels: Labels) -> None:
+        order = np.argsort(x)
         self._x = x[order]
         # Short integers are sorted by their digits, in linear time.
-        columns = labels[order].T.astype(np.int16)
-        by_class = np.argsort(columns, axis=1, kind="stable")
-        counts = np.concatenate(
-            [np.bincount(c, minlength=n) for c, n in zip(columns, sizes, strict=True)]
-        )
-        self._stride = len(x) + 1
-        self._classes = np.arange(len(counts))
-        self._keys = np.repeat(self._classes, counts) * self._stride + by_class.reshape(-1)
+        by_class = np.argsort(labels.columns.take(order, axis=1), axis=1, kind="stable")
+        counts, n = labels.counts, len(x)
+        self._classes = np.arange(len(counts)) * (n + 1)
+        self._keys = np.repeat(self._classes, counts) + by_class.reshape(-1)
         self._running = _running(self._x)
-        self._own = _running(self._x[by_class].reshape(-1))
+        self._own = _running(self._x.take(by_class.reshape(-1)))
         ends = np.cumsum(counts)
-        self._ends, self._starts = self._own[:, ends], self._own[:, ends - counts]
-        self.counts = counts
-
-    def _below(self, limits: Floats) -> tuple[Floats, Floats]:
-        """Sums of the class, and of all, over data below each class's limit."""
-        place = np.searchsorted(self._x, limits)
-        own = np.searchsorted(self._keys, self._classes * self._stride + place)
-        return self._own[:, own] - self._starts, self._running[:, place]
+        self._starts = self._own[:, ends - counts, None]
+        self._total = self._own[:, ends, None] - self._starts
 
     def within(self, w: Floats, b: Floats) -> _Sums:
         """Sums over the class where w x + b < 1, and over the others where w x + b > −1."""
         with np.errstate(divide="ignore", invalid="ignore"):
-            upper, lower = (1.0 - b) / w, (-1.0 - b) / w
+            limits = np.stack([(1.0 - b) / w, (-1.0 - b) / w], 1)
+        place = np.searchsorted(self._x, limits)
+        own = np.searchsorted(self._keys, self._classes[:, None] + place)
+        own_below = self._own[:, own] - self._starts
+        others_below = self._running[:, place] - own_below
+        others = self._running[:, -1:] - self._total[:, :, 0]
         rising = w >= 0
-        own, _ = self._below(upper)
-        own = np.where(rising, own, self._ends - self._starts - own)
-        own_below, all_below = self._below(lower)
-        others = all_below - own_below
-        total = self._running[:, -1:] - (self._ends - self._starts)
-        return _Sums(own, np.where(rising, total - others, others))
+        return _Sums(
+            np.where(rising, own_below[:, :, 0], (self._total - own_below)[:, :, 0]),
+            np.where(rising, others - others_below[:, :, 1], others_below[:, :, 1]),
+        )
 
 
 def _running(x: Floats) -> Floats:
-    return np.pad(np.cumsum([np.ones_like(x), x, x * x], axis=1), ((0, 0), (1, 0)))
+    """(3, N + 1) sums of 1, x and x² over all data before each."""
+    found = np.zeros((3, len(x) + 1))
+    found[0] = np.arange(len(x) + 1)
+    np.cumsum(x, out=found[1, 1:])
+    np.cumsum(x * x, out=found[2, 1:])
+    return found
 
 
-def fit_thresholds(
-    x: Floats, labels: Ints, sizes: Sequence[int], price: float
-) -> tuple[Floats, Floats]:
+def fit_thresholds(x: Floats, labels: Labels, price: float) -> tuple[Floats, Floats]:
     """The lines w x + b of one class against the rest, of the least penalised squared hinge.
 
     Each minimises ½ (w² + b²) + C_k Σ_own (1 − w x − b)₊² + C Σ_others (1 + w x + b)₊² with
@@ -82,28 +95,19 @@ def fit_thresholds(
 
     Args:
         x: (N,).
-        labels: (N, F) of every factor 0 … K − 1, every one of them there.
-        sizes: K of every factor, at least 2.
+        labels: Of the same data.
         price: C.
 
     Returns:
         w and b of the classes of the first factor, then of the second, and so on.
     """
-    data = _Sorted(x, labels, sizes)
-    own_price = price * len(x) / (np.repeat(sizes, sizes) * data.counts)
-    other_price = np.concatenate(
-        [
-            part[::-1] if len(part) == 2 else np.full(len(part), price)
-            for part in np.split(own_price, np.cumsum(sizes)[:-1])
-        ]
-    )
-    prices = own_price, other_price
-    line = np.zeros((2, len(own_price)))
+    data, prices = _Sorted(x, labels), _prices(len(x), labels, price)
+    line = np.zeros((2, len(labels.counts)))
     sums = data.within(*line)
     value = _value(line, sums, prices)
     for _ in range(STEPS):
         step = _minimum(sums, prices) - line
-        length = np.ones(len(own_price))
+        length = np.ones(len(value))
         for _ in range(HALVINGS):
             tried = line + length * step
             tried_sums = data.within(*tried)
@@ -112,14 +116,39 @@ def fit_thresholds(
             if not worse.any():
                 break
             length = np.where(worse, length / 2, length)
-        better = tried_value <= value
         settled = np.abs(length * step).max() <= SETTLED * (1 + np.abs(line).max())
-        line = np.where(better, tried, line)
-        sums = data.within(*line)
-        value = np.where(better, tried_value, value)
-        if settled or not better.any():
+        line = np.where(worse, line, tried)
+        sums = _Sums(*(np.where(worse, a, b) for a, b in zip(sums, tried_sums, strict=True)))
+        value = np.where(worse, value, tried_value)
+        if settled or worse.all():
             break
     return line[0], line[1]
+
+
+def highest(slopes: Floats, offsets: Floats, sizes: Sequence[int]) -> tuple[Floats, Floats]:
+    """The least and the largest x (K,) at which each class's line is the highest of its factor.
+
+    Where two are equally high the first counts; a line that never is the highest has none between.
+    """
+    factor, place = np.repeat(np.arange(len(sizes)), sizes), np.arange(len(slopes))
+    rivals = (factor[:, None] == factor) & (place[:, None] != place)
+    first = place[:, None] < place
+    rise, ahead = slopes[:, None] - slopes, offsets[:, None] - offsets
+    with np.errstate(divide="ignore", invalid="ignore"):
+        meet = -ahead / rise
+    above, below = (np.where(first, meet, np.nextafter(meet, end)) for end in (np.inf, -np.inf))
+    least = np.where(rivals & (rise > 0), above, -np.inf).max(1)
+    most = np.where(rivals & (rise < 0), below, np.inf).min(1)
+    never = rivals & (rise == 0) & ((ahead < 0) | ((ahead == 0) & ~first))
+    return np.where(never.any(1), np.inf, least), most
+
+
+def _prices(n: int, labels: Labels, price: float) -> tuple[Floats, Floats]:
+    """C (K,) of the data of each class, and of all others."""
+    own = price * n / (np.repeat(labels.sizes, labels.sizes) * labels.counts)
+    parts = np.split(own, np.cumsum(labels.sizes)[:-1])
+    others = [part[::-1] if len(part) == 2 else np.full(len(part), price) for part in parts]
+    return own, np.concatenate(others)
 
 
 def _minimum(sums: _Sums, prices: tuple[Floats, Floats]) -> Floats:

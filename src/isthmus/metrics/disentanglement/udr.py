@@ -16,8 +16,8 @@ from isthmus.registry import Registry
 # Latents of a smaller mean rate, in nats, are taken for noise.
 INFORMED = 0.01
 PENALTY, SWEEPS, SETTLED = 0.1, 2000, 1e-8
-# Sweeps after which the signs of the weights are tried.
-EXACT = 5
+# Sweeps after which the signs of the weights are tried, and how often they are put right.
+EXACT, TRIES, HAIR = 5, 3, 1e-12
 
 SIMILARITIES = Registry("similarity of latents")
 
@@ -66,32 +66,40 @@ def udr(
     for z in rows[1:]:
         same_length(rows[0], z, "codes of two models")
     kept = [_informed(z, i, rates) for i, z in enumerate(rows)]
-    measure = SIMILARITIES[similarity].factory
-    pairs = np.zeros((len(rows), len(rows)))
-    ends = np.cumsum([z.shape[1] for z in kept])
-    everyone = np.hstack(kept)
-    for i, a in enumerate(kept):
-        for j, found in enumerate(np.split(measure(a, everyone), ends[:-1], axis=1)):
-            if i != j and found.size:
-                pairs[i, j] = relative_strength(found)
-    others = [np.median(np.delete(pairs[:, i], i)) for i in range(len(rows))]
-    return Ranking(np.array(others), pairs)
+    similar = SIMILARITIES[similarity].factory(_together(kept))
+    pairs = _strengths(similar, np.array([z.shape[1] for z in kept]))
+    others = pairs.T[_others(len(rows))].reshape(len(rows), -1)
+    return Ranking(np.median(others, axis=1), pairs)
 
 
 def relative_strength(similarities: ArrayLike) -> float:
     """Mean of max² / sum over rows, averaged with that over columns; of nothing it is 0."""
     R = np.asarray(similarities, dtype=np.float64)
-    halves = []
-    for axis in (0, 1):
-        total = R.sum(axis)
-        halves.append((R.max(axis) ** 2 / np.where(total > 0, total, 1.0)).mean())
-    return float(np.mean(halves))
+    return float(np.mean([_strength(R, axis).mean() for axis in (0, 1)]))
+
+
+def _strength(R: Floats, axis: int) -> Floats:
+    total = R.sum(axis)
+    return np.asarray(R.max(axis) ** 2 / np.where(total > 0, total, 1.0))
+
+
+def _strengths(R: Floats, widths: NDArray[np.int64]) -> Floats:
+    """The relative strengths (M, M) of similarities (M, M, Z, Z), all but each model's own.
+
+    Beyond the widths (M,) of the models lie zeros, which no mean counts.
+    """
+    counted = np.maximum(widths, 1)
+    rows, columns = _strength(R, 3).sum(2), _strength(R, 2).sum(2)
+    return np.where(_others(len(R)), (rows / counted[:, None] + columns / counted) / 2, 0.0)
+
+
+def _others(models: int) -> NDArray[np.bool_]:
+    return ~np.eye(models, dtype=bool)
 
 
 def _informed(z: Floats, model: int, rates: Sequence[ArrayLike] | None) -> Floats:
     """The standardised latents that carry something."""
-    spread = z.std(0)
-    kept = spread > 0
+    kept = (z != z[0]).any(0)
     if rates is not None:
         rate = np.asarray(rates[model], dtype=np.float64).reshape(-1)
         if len(rates) <= model or len(rate) != z.shape[1]:
@@ -99,59 +107,125 @@ def _informed(z: Floats, model: int, rates: Sequence[ArrayLike] | None) -> Float
                 f"Model {model} has {z.shape[1]} latents and {len(rate)} rates; give one for each."
             )
         kept &= rate > INFORMED
-    return np.asarray((z[:, kept] - z[:, kept].mean(0)) / spread[kept])
+    centred = z[:, kept] - z[:, kept].mean(0)
+    return np.asarray(centred / np.sqrt(np.einsum("nz,nz->z", centred, centred) / len(z)))
+
+
+def _together(codes: Sequence[Floats]) -> Floats:
+    """(M, Z, N) the latents of all models, those that some have fewer of being zero."""
+    found = np.zeros((len(codes), max(z.shape[1] for z in codes), len(codes[0])))
+    for place, z in zip(found, codes, strict=True):
+        place[: z.shape[1]] = z.T
+    return found
+
+
+def _products(latents: Floats) -> Floats:
+    """(M, Z, M, Z) the mean product of each latent (M, Z, N) with each other one."""
+    flat = latents.reshape(-1, latents.shape[2])
+    return np.asarray(flat @ flat.T / flat.shape[1]).reshape(*latents.shape[:2], *latents.shape[:2])
 
 
 @SIMILARITIES.register("spearman")
-def spearman(a: Floats, b: Floats) -> Floats:
-    """|Spearman's correlation| (Z, Z') of the columns of two arrays, none constant."""
-    first, second = ((r - r.mean(0)) / r.std(0) for r in (rankdata(a, axis=0), rankdata(b, axis=0)))
-    return np.asarray(np.abs(first.T @ second) / len(a))
+def spearman(latents: Floats) -> Floats:
+    """|Spearman's correlation| (M, M, Z, Z) of all latents (M, Z, N); constant ones have none."""
+    ranks = rankdata(latents, axis=2)
+    ranks -= ranks.mean(2, keepdims=True)
+    spread = ranks.std(2, keepdims=True)
+    ranks /= np.where(spread > 0, spread, 1.0)
+    return np.asarray(np.abs(_products(ranks)).swapaxes(1, 2))
 
 
 @SIMILARITIES.register("lasso")
-def lasso(a: Floats, b: Floats) -> Floats:
-    """|Coefficients| (Z, Z') of a (N, Z), standardised, in the lasso of each column of b (N, Z').
+def lasso(latents: Floats) -> Floats:
+    """|Coefficients| (M, M, Z, Z) of a model's latents in the lasso of each other's.
 
-    Each minimises ½ mean (b − a w)² + 0.1 |w|₁, by cyclic coordinate descent on the correlations,
-    for all columns of b together; once the signs are those of a minimum, it is a linear equation's.
+    Each minimises ½ mean (b − a w)² + 0.1 |w|₁. Those of a model with itself are zero.
+
+    Args:
+        latents: (M, Z, N), standardised, or zero throughout where a model has no such latent.
     """
-    gram, target = a.T @ a / len(a), a.T @ b / len(a)
-    weights = np.zeros_like(target)
-    left = np.arange(target.shape[1])
-    for sweep in range(1, SWEEPS + 1):
-        wanted, now = target[:, left], weights[:, left]
-        moved = _sweep(gram, wanted, now)
-        done = _exactly(gram, wanted, now) if sweep % EXACT == 0 else np.zeros(len(left), bool)
-        weights[:, left] = now
-        left = left[~done]
-        if not len(left) or moved <= SETTLED:
+    products = _products(latents)
+    models, width = latents.shape[:2]
+    grams = products[np.arange(models), :, np.arange(models)]
+    np.einsum("mii->mi", grams)[:] = 1.0
+    model, other = np.nonzero(_others(models))
+    # (Z, M (M − 1) Z): every latent of another model is a problem of its own.
+    targets = products[model, :, other].transpose(1, 0, 2).reshape(width, -1)
+    weights = _lasso(grams, np.repeat(model, width), targets)
+    found = np.zeros((models, models, width, width))
+    found[model, other] = np.abs(weights).reshape(width, -1, width).swapaxes(0, 1)
+    return found
+
+
+def _lasso(grams: Floats, which: NDArray[np.int64], targets: Floats) -> Floats:
+    """The minima (Z, P) of ½ wᵀ G w − cᵀ w + 0.1 |w|₁.
+
+    By cyclic coordinate descent on all problems that are left; once the signs are those of a
+    minimum, it is a linear equation's.
+
+    Args:
+        grams: (M, Z, Z) with ones on the diagonal.
+        which: (P,) of them is the problem's G.
+        targets: (Z, P) the c of each.
+    """
+    weights = np.zeros_like(targets)
+    left = np.arange(targets.shape[1])
+    for _ in range(0, SWEEPS, EXACT):
+        gram, wanted = grams[which[left]], targets[:, left]
+        now, moved = _descend(gram.transpose(1, 2, 0).copy(), wanted, weights[:, left])
+        exact, done = _exactly(gram, wanted.T, np.sign(now.T))
+        weights[:, left] = np.where(done, exact.T, now)
+        left = left[~done & (moved > SETTLED)]
+        if not len(left):
             break
-    return np.abs(weights)
+    return weights
 
 
-def _sweep(gram: Floats, target: Floats, weights: Floats) -> float:
-    """Move each row of weights (Z, C) to its best in turn; the furthest move."""
-    before = weights.copy()
-    for j, row in enumerate(gram):
-        free = target[j] - row @ weights
-        free += row[j] * weights[j]
-        free -= np.minimum(np.maximum(free, -PENALTY), PENALTY)
-        weights[j] = free / row[j]
-    return float(np.abs(weights - before).max(initial=0.0))
+def _descend(gram: Floats, target: Floats, weights: Floats) -> tuple[Floats, Floats]:
+    """Weights (Z, P) after a few sweeps, and each problem's furthest move (P,) in the last one.
+
+    Args:
+        gram: (Z, Z, P).
+        target: (Z, P).
+        weights: (Z, P) to begin with.
+    """
+    rest = target - np.einsum("ijp,jp->ip", gram, weights)
+    for _ in range(EXACT):
+        before = weights.copy()
+        for j, row in enumerate(gram):
+            best = rest[j] + weights[j]
+            best -= np.minimum(np.maximum(best, -PENALTY), PENALTY)
+            rest -= row * (best - weights[j])
+            weights[j] = best
+    return weights, np.abs(weights - before).max(0, initial=0.0)
 
 
-def _exactly(gram: Floats, target: Floats, weights: Floats) -> NDArray[np.bool_]:
-    """Put the minimum in place of those columns that have its signs; which they are (C,)."""
-    signs = np.sign(weights)
-    active = signs.T != 0
-    systems = np.where(active[:, :, None] & active[:, None], gram, np.eye(len(gram)))
-    sides = np.where(active, (target - PENALTY * signs).T, 0.0)
-    try:
-        found = np.linalg.solve(systems, sides[..., None])[..., 0].T
-    except np.linalg.LinAlgError:
-        return np.zeros(len(signs.T), dtype=bool)
-    slope = np.abs(target - gram @ found)
-    right = ((np.sign(found) == signs) & (slope <= PENALTY + SETTLED)).all(0)
-    weights[:, right] = found[:, right]
-    return np.asarray(right)
+def _exactly(gram: Floats, target: Floats, signs: Floats) -> tuple[Floats, NDArray[np.bool_]]:
+    """The minima (P, Z) of those problems that have one of such signs, and which they are (P,).
+
+    Where the signs are not quite those of a minimum, they are put right by its conditions, twice.
+
+    Args:
+        gram: (P, Z, Z).
+        target: (P, Z).
+        signs: (P, Z).
+    """
+    found, done = np.zeros_like(target), np.zeros(len(target), dtype=bool)
+    left = np.arange(len(target))
+    for _ in range(TRIES):
+        G, c = gram[left], target[left]
+        active = signs != 0
+        systems = np.where(active[:, :, None] & active[:, None], G, 0.0)
+        # A hair on the diagonal lets latents that repeat each other share a weight.
+        np.einsum("pii->pi", systems)[:] = 1.0 + HAIR
+        weights = np.linalg.solve(systems, np.where(active, c - PENALTY * signs, 0.0)[..., None])
+        slope = c - (G @ weights)[..., 0]
+        weights = weights[..., 0]
+        right = ((np.sign(weights) == signs) & (np.abs(slope) <= PENALTY + SETTLED)).all(1)
+        found[left[right]], done[left[right]] = weights[right], True
+        wanted = weights + slope
+        signs = np.where(np.abs(wanted) > PENALTY, np.sign(wanted), 0.0)[~right]
+        left = left[~right]
+        if not len(left):
+            break
+    return found, done
