@@ -135,7 +135,7 @@ def _class_folders(folder: Path, files: list[Path]) -> list[str] | None:
 @FILES.register(".jpg", takes=TAKEN)
 @FILES.register(".jpeg", takes=TAKEN)
 def load_pictures(folder: Path, request: Request) -> Source:
-    """The pictures below a folder; the names of its subfolders are the labels.
+    """A picture, or all below a folder, whose subfolders are the labels.
 
     Args:
         folder: With png, jpg or jpeg files, in subfolders or not; or one such file.
