@@ -22,8 +22,8 @@ SCORES = Registry("outlier score")
 ENTROPY_ROWS = 1000
 # Draws of z per datum where the rate has no closed form.
 RATE_SAMPLES = 16
-# Which of the nearest training data the distance is taken to.
-NEIGHBOUR = 5
+# How many of the nearest training data the distance is averaged over.
+NEIGHBOURS = 5
 
 
 class OutlierScore(ABC):
@@ -166,7 +166,7 @@ class TypicalityScore(OutlierScore):
 @final
 @SCORES.register("neighbours")
 class NeighbourScore(OutlierScore):
-    """−‖x − x̂_(5)‖: the distance to the fifth nearest of the training data's reconstructions.
+    """−(‖x − x̂_(1)‖ + … + ‖x − x̂_(5)‖) / 5, the nearest reconstructions of training data.
 
     A datum off the surface that the model decodes to is far from all of them, and so is one on that
     surface where no training datum lies: it sees both what the reconstruction error sees and what
@@ -177,9 +177,9 @@ class NeighbourScore(OutlierScore):
         from sklearn.neighbors import NearestNeighbors
 
         rebuilt = estimator.inverse_transform(estimator.transform(X))
-        self.neighbours_: Any = NearestNeighbors(n_neighbors=min(NEIGHBOUR, len(X))).fit(rebuilt)
+        self.neighbours_: Any = NearestNeighbors(n_neighbors=min(NEIGHBOURS, len(X))).fit(rebuilt)
         return self
 
     def usual(self, estimator: Autoencoder, X: Floats) -> Floats:
         distances, _ = self.neighbours_.kneighbors(X)
-        return np.asarray(-distances[:, -1], dtype=np.float64)
+        return np.asarray(-distances.mean(1), dtype=np.float64)

@@ -43,8 +43,8 @@ class OutlierDetector(OutlierMixin, BaseEstimator):
     Args:
         recipe: As `isthmus recipes` lists it; not a conditional one. Four of the criteria ask for
             one with a density, such as vae.
-        criterion: By what a row is judged. "neighbours": the distance to the fifth nearest
-            reconstruction of a training row; "reconstruction": the squared error; "likelihood":
+        criterion: By what a row is judged. "neighbours": the mean distance to the five nearest
+            reconstructions of training rows; "reconstruction": the squared error; "likelihood":
             log p(x); "kl": the rate of the code; "likelihood-ratio": log p(x) against a background
             of independent columns; "latent": the Gaussian density of the code; "typicality": how
             far log p(x) is from what is typical.
