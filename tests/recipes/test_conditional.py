@@ -90,11 +90,16 @@ def test_other_recipes_leave_the_condition_alone_and_say_so():
     assert told.equal(built.model.evidence(batch.x).distortion)
 
 
-def test_ivae_recovers_the_sources_of_segments_and_others_less_well():
+def _benchmark():
     path = Path(__file__).parents[2] / "benchmarks" / "ivae.py"
     found = importlib.util.spec_from_file_location("ivae_benchmark", path)
     benchmark = importlib.util.module_from_spec(found)
     found.loader.exec_module(benchmark)
+    return benchmark
+
+
+def test_ivae_recovers_the_sources_of_segments_and_others_less_well():
+    benchmark = _benchmark()
     data = benchmark.segments(2, 20, 300, 2, seed=0)
     scores = {
         name: benchmark.score(*data, name, epochs=20, batch_size=64)
@@ -102,6 +107,31 @@ def test_ivae_recovers_the_sources_of_segments_and_others_less_well():
     }
     assert scores["ivae"] > 0.95
     assert scores["ivae"] > max(scores["vae"], scores["FastICA"])
+
+
+@pytest.mark.parametrize("mixing", ["tanh", "leaky"])
+def test_the_published_mixings_are_white_and_their_layers_one_matrix(mixing):
+    benchmark = _benchmark()
+    s, x, label = benchmark.segments(3, 4, 500, 3, seed=0, spread=1.0, mixing=mixing)
+    assert s.shape == x.shape == (2000, 3)
+    assert np.bincount(label).tolist() == [500] * 4
+    np.testing.assert_allclose(np.cov(x.T), np.eye(3), atol=1e-4)
+    linear = benchmark.segments(3, 4, 500, 1, seed=0, spread=1.0, mixing=mixing)[1]
+    # One layer is linear: the whitened sources up to a rotation.
+    fit, *_ = np.linalg.lstsq(s - s.mean(0), linear, rcond=None)
+    np.testing.assert_allclose((s - s.mean(0)) @ fit, linear, atol=1e-4)
+
+
+def test_the_price_of_ivae_falls_by_equal_ratios_from_its_start():
+    x, label = world(30)
+    spec = load(x, labels=label.numpy(), condition="label").spec
+    price = build_recipe("ivae", spec, kl_start=9.0).objective.beta
+    told = [float(price(torch.tensor(at))) for at in (0.0, 0.3, 0.6, 1.0)]
+    np.testing.assert_allclose(told, [9.0, 3.0, 1.0, 1.0], rtol=1e-5)
+    assert price.final_value == 1.0
+    for wrong in ({"kl_start": 0.5}, {"kl_start": 4.0, "kl_warmup": 0.1}):
+        with pytest.raises(OptionError, match="either falls from"):
+            build_recipe("ivae", spec, **wrong)
 
 
 @pytest.mark.parametrize("prior", [entry.name for entry in PRIORS])

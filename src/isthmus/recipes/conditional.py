@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import math
+
 from isthmus.data.spec import DataSpec
 from isthmus.errors import OptionError
 from isthmus.objectives import M2, Elbo, Iwae
 from isthmus.recipes.base import Axes, Built, assemble, recipe
 from isthmus.registry import pick
-from isthmus.schedules import warm_up
+from isthmus.schedules import Exponential, Schedule, warm_up
 
 FAMILY = "conditional"
 SHARE = 0.1
+# Of training, over which a price of the rate that starts high comes down to 1.
+FALL = 0.6
 
 
 @recipe("cvae", paper="Sohn et al., NeurIPS", year=2015, family=FAMILY, condition=True)
@@ -34,6 +38,7 @@ def ivae(
     posterior: str = "full-covariance",
     noise: float = 0.1,
     kl_warmup: float = 0.0,
+    kl_start: float = 1.0,
 ) -> Built:
     """A VAE whose prior depends on an observed label or time, so that its sources are identified.
 
@@ -41,16 +46,34 @@ def ivae(
     code equals the true sources up to order and scale. The decoder never sees the condition.
     Real data have noise of a fixed scale, `noise` of a column's standard deviation. A factorised
     posterior (the paper's, "diagonal") pulls towards sources whose directions in x are orthogonal.
+    With `kl_start` above 1 the rate's price falls from there to 1, as if the noise began larger by
+    its root: what is coarse is settled first, which hard mixings take.
     """
     return assemble(
         spec,
         axes,
-        Elbo(warm_up(1.0, kl_warmup)),
+        Elbo(_price(kl_start, kl_warmup)),
         posterior=pick(posterior),
         prior=pick("conditional"),
         preferred=pick("gaussian", scale=noise),
         reads=("encoder",),
     )
+
+
+def _price(start: float, share: float) -> Schedule:
+    """The rate's price: climbing from 0 to 1, or falling from `start` to 1 by equal ratios.
+
+    Raises:
+        OptionError: `start` is below 1, or both a climb and a fall are asked for.
+    """
+    if not 1 <= start < math.inf or (start > 1 and share > 0):
+        raise OptionError(
+            f"kl_start={start} with kl_warmup={share}: the price of the rate either falls from "
+            "kl_start, 1 or more, or climbs from 0 (kl_warmup above 0, kl_start=1)."
+        )
+    if start > 1:
+        return Exponential(1.0, start, math.log(start) / FALL)
+    return warm_up(1.0, share)
 
 
 @recipe("semi-amortised", paper="1802.02550", year=2018, family=FAMILY)
