@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import json
 import re
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from statistics import mean
 from typing import Any
 
 import isthmus
@@ -30,6 +32,21 @@ from isthmus.training import TrainingSettings
 PAGES = Path(__file__).parent
 BLOCK = re.compile(r"(<!-- table: ([\w :-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 AXES = {"posterior": POSTERIORS, "prior": PRIORS, "objective": OBJECTIVES}
+DIGITS = PAGES.parent / "benchmarks" / "results" / "recipes.json"
+# What is shown of the digits: the figure's key and its heading.
+FIGURES = {
+    "r2": "R²",
+    "log_p": "log p(x)",
+    "elbo": "bound",
+    "sample_auc": "AUC of samples",
+    "prior_auc": "AUC of codes",
+    "active": "active or L0",
+    "bits": "bits",
+    "usage": "share of codes in use",
+    "seconds": "seconds",
+}
+DECIMALS = dict.fromkeys(("r2", "r2_integers", "sample_auc"), 3)
+DECIMALS |= {"prior_auc": 2, "usage": 2, "bits": 0, "seconds": 0}
 # One small data set of each kind, to ask a recipe whether it takes it.
 KINDS = {
     "images": DataSpec("image", (1, 8, 8), "unit", 3),
@@ -212,7 +229,83 @@ def names() -> str:
     return table(("name", "lives in", "in a sentence"), rows)
 
 
+def on_digits() -> str:
+    """What every recipe comes to on the digits, by family and year; other options come last."""
+    found = on_disk()
+    seeds = found["protocol"]["seeds"].replace(",", ", ")
+    how = f"`{found['command']}`, the means over seeds {seeds}:\n\n"
+    means = digits()
+    entries = sorted(RECIPES, key=lambda e: (e.about["family"], e.about["year"]))
+    names = [entry.name for entry in entries if entry.name in means]
+    heads = list(FIGURES.values())
+    heads.insert(2, "over `vae`")
+    rows = []
+    for name in [*names, *(name for name in means if ":" in name)]:
+        of = means[name]
+        row = [figure(of, key) for key in FIGURES]
+        row.insert(2, over_vae(of))
+        row[1] += " (given the label)" if "told" in of else ""
+        rows.append([code(name) if ":" in name else f"[`{name}`](#{name})", *row])
+    return how + table(("recipe", *heads), rows)
+
+
+def on_disk() -> dict[str, Any]:
+    """What `benchmarks/recipes.py` wrote."""
+    found: dict[str, Any] = json.loads(DIGITS.read_text(encoding="utf-8"))
+    return found
+
+
+def digits() -> dict[str, dict[str, Any]]:
+    """The means over seeds, by recipe."""
+    means = on_disk()["means"]
+    # Of a sparse code that is the number to look at.
+    return {name: of | {"active": of.get("l0", of["active"])} for name, of in means.items()}
+
+
+def figure(of: Mapping[str, Any], key: str) -> str:
+    if key not in of:
+        return "–"
+    return f"{of[key]:,.{DECIMALS.get(key, 1)}f}".replace("-", "−")
+
+
+def over_vae(of: Mapping[str, Any], among: str = "{mean} ({least} to {most})") -> str:
+    """How much more log p(x) than `vae` on the same splits: the mean, least and most."""
+    over = of.get("over", [0.0])
+    if "told" in of or not any(over):
+        return "–"
+    found = {"mean": mean(over), "least": min(over), "most": max(over)}
+    return among.format(**{key: f"{nats:+.1f}" for key, nats in found.items()}).replace("-", "−")
+
+
+def digits_of(name: str) -> str:
+    """A recipe's figures on the digits in a line, then those with other options."""
+    means = digits()
+    said = f"**On digits** ([how](#what-each-comes-to-on-digits)). {in_words(means, name)}."
+    for other in means:
+        if other.startswith(f"{name}:"):
+            options = ", ".join(map(code, other.partition(":")[2].split(",")))
+            said += f" With {options}: {in_words(means, other)}."
+    return said + "\n"
+
+
+def in_words(means: Mapping[str, Mapping[str, Any]], name: str) -> str:
+    """The figures of a recipe that its line shows, in the order of the table."""
+    of = means[name]
+    words = FIGURES | {"active": "L0" if "l0" in of else "active dimensions"}
+    words |= {"log_p": "log p(x|label)"} if "told" in of else {}
+    left_out = {"seconds", "sample_auc", *(["active"] if "bits" in of else [])}
+    said = {k: f"{words[k]} {figure(of, k)}" for k in FIGURES if k in of and k not in left_out}
+    if "log_p" in of:
+        gain = over_vae(of, "; {least} to {most} by seed").replace("–", "")
+        beside = f" (`vae` {figure(means['vae'], 'log_p')}{gain})" if name != "vae" else ""
+        said["log_p"] += f" nats{beside}"
+        said["r2"] += f" ({figure(of, 'r2_integers')} from the integers)" if "bits" in of else ""
+    return ", ".join(said.values())
+
+
 TABLES: dict[str, Callable[..., str]] = {
+    "on digits": on_digits,
+    "digits": digits_of,
     "recipes": recipes,
     "options": options_of,
     "axes": axes,

@@ -107,6 +107,39 @@ def test_active_units_are_those_that_follow_the_data(imported):
     assert reproduce.active(Model(), torch.randn(1000)) == [2]
 
 
+def test_recipes_run(imported, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["recipes.py", "--quick", "--only", "vae linear-ae cvae"])
+    runpy.run_path(str(BENCHMARKS / "recipes.py"), run_name="__main__")
+    out = capsys.readouterr().out
+    assert "| vae       | " in out
+    assert "+0.0 (+0.0 to +0.0)" in out
+    assert "| linear-ae | " in out
+    assert " told 1" in out
+
+
+def test_recipes_are_not_measured_twice(imported, monkeypatch, tmp_path):
+    recipes = imported("recipes")
+    trained = []
+
+    def measured(name, seed, epochs, samples):
+        trained.append((name, seed, epochs))
+        return {"r2": 0.5}
+
+    monkeypatch.setattr(recipes, "measured", measured)
+    for epochs in (1, 1, 2):
+        protocol = {"epochs": epochs, "samples": 10}
+        assert recipes.kept(tmp_path, "svae:latent_dim=9", 0, protocol) == {"r2": 0.5}
+    assert trained == [("svae:latent_dim=9", 0, 1), ("svae:latent_dim=9", 0, 2)]
+
+
+def test_recipes_gain_seed_by_seed(imported):
+    summary = imported("recipes").summary
+    vae = {"0": {"log_p": 30.0}, "1": {"log_p": 34.0}}
+    better = {"0": {"log_p": 31.0, "usage": 1.0}, "1": {"log_p": 37.0}}
+    assert summary(better, vae) == {"log_p": 34.0, "over": [1.0, 3.0]}
+    assert "over" not in summary({"2": {"log_p": 31.0}}, vae)
+
+
 @pytest.mark.parametrize("name", ["perceptual", "image_training"])
 def test_benchmarks_of_pictures_run(name, imported, monkeypatch, capsys, tmp_path):
     stored = np.random.default_rng(0).integers(0, 256, (60, 32, 32, 3), dtype=np.uint8)
