@@ -47,7 +47,6 @@ OWN_WIDTH = ("quantised codes", "sparse codes")
 OWN_WIDTH_TOO = ("categorical-vae",)
 LATENT_DIM, SAMPLES, YARDSTICK = 8, 500, "vae"
 VARIANTS: dict[str, dict[str, Any]] = {
-    "annealed-vae:gamma=30": {"gamma": 30.0},
     "svae:latent_dim=9": {"latent_dim": 9},
     "vamp-vae:start=noise": {"start": "noise"},
     "ladder-vae:nats=0": {"nats": 0.0},

@@ -23,6 +23,8 @@ from isthmus.registry import pick
 from isthmus.schedules import warm_up
 
 FAMILY = "objectives"
+# Of a nat beside the capacity: the paper's, of images of 64 x 64.
+PRICE_PER_ELEMENT = 1000 / 4096
 
 
 @recipe("beta-tcvae", paper="1802.04942", year=2018, family=FAMILY)
@@ -73,14 +75,20 @@ def dip_vae_ii_recipe(
 
 @recipe("annealed-vae", paper="1804.03599", year=2018, family=FAMILY)
 def annealed_vae(
-    spec: DataSpec, axes: Axes, capacity: float = 25.0, gamma: float = 1000.0, share: float = 0.8
+    spec: DataSpec,
+    axes: Axes,
+    capacity: float = 25.0,
+    gamma: float | None = None,
+    share: float = 0.8,
 ) -> Built:
     """A VAE given a rate of `capacity` nats, which it reaches over the first `share` of training.
 
     Use it to set the code's information rather than its price; dimensions come in one by one, the
-    most useful first.
+    most useful first. `gamma` is the price of a nat away from the capacity, without one the paper's
+    1,000 for each 4,096 elements of a datum, or 1.
     """
-    return assemble(spec, axes, Annealed(WarmUp(capacity, share), gamma))
+    price = max(1.0, PRICE_PER_ELEMENT * spec.size) if gamma is None else gamma
+    return assemble(spec, axes, Annealed(WarmUp(capacity, share), price))
 
 
 @recipe("miwae", paper="1802.04537", year=2018, family=FAMILY)
