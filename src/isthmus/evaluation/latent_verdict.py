@@ -87,7 +87,7 @@ def _said(plain: str, variational: str, ahead: dict[str, list[str]], level: list
     if level:
         parts.append(
             f"In {len(level)} {'figure' if len(level) == 1 else 'figures'} the two are within "
-            f"noise: {', '.join(level)}."
+            f"noise: {'; '.join(level)}."
         )
     figures = f"Figures are of {plain} and {variational}. {' '.join(parts)}"
     if counts[plain] == counts[variational]:
