@@ -24,10 +24,12 @@ from isthmus.errors import (
 )
 from isthmus.likelihoods import BernoulliLikelihood, DatumGaussianLikelihood
 from isthmus.model import LatentModel
+from isthmus.objectives import Elbo
 from isthmus.pretrained import KLConfig
 from isthmus.priors import StandardNormal
 from isthmus.recipes import build_recipe
 from isthmus.store import save
+from isthmus.training.start import look
 
 TINY = KLConfig(block_out_channels=(8, 8, 16), norm_num_groups=4, layers_per_block=1)
 
@@ -46,6 +48,23 @@ def model() -> AutoencoderKL:
 
 def images(n: int = 3, height: int = 20, width: int = 24) -> Tensor:
     return 2.0 * torch.rand(n, 3, height, width) - 1.0
+
+
+def test_training_begins_where_loaded_weights_are(model: AutoencoderKL, tmp_path: Path) -> None:
+    model.save_pretrained(tmp_path / "stored")
+    source = load_data(torch.rand(20, 3, 12, 12).numpy())
+    moved = {}
+    for name, face in (
+        ("new", AutoencoderKL(TINY)),
+        ("loaded", AutoencoderKL.from_pretrained(tmp_path / "stored")),
+    ):
+        latent = face.model((3, 12, 12))
+        bias = latent.decoder.last_bias()
+        assert bias is not None
+        before = bias.clone()
+        look(latent, Elbo(), source)
+        moved[name] = not bias.equal(before)
+    assert moved == {"new": True, "loaded": False}
 
 
 @pytest.mark.parametrize(

@@ -192,6 +192,8 @@ def _laid_out(parts: Parts, shape: Sequence[int], config: KLConfig) -> Parts:
         for name, child in own.named_children():
             setattr(laid_out, name, child)
         laid_out.train(own.training)
+    # Training begins at the mean of the data where nothing was learned or loaded.
+    new.decoder.fresh = parts.decoder.fresh
     return new
 
 
