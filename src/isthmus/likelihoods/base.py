@@ -129,8 +129,10 @@ def mean_of(data: Iterable[Tensor], extra: float = 0.0) -> Tensor:
     """
     total, count = torch.zeros((), dtype=torch.float64), torch.zeros((), dtype=torch.int64)
     for x in data:
-        total = total + x.double().nansum(0)
-        count = count + (~x.isnan()).sum(0)
+        part, present = x.sum(0), torch.tensor(len(x))
+        if not part.isfinite().all():
+            part, present = x.nansum(0), (~x.isnan()).sum(0)
+        total, count = total + part.double(), count + present
     return ((total + extra) / (count + 2.0 * extra)).nan_to_num(0.0).float()
 
 

@@ -21,7 +21,7 @@ from isthmus.objectives import Objective
 from isthmus.training.parts import Resting
 
 # So many data, or numbers, tell a mean well enough.
-ROWS = 16_384
+ROWS = 8_192
 NUMBERS = 2**26
 BATCH = 1024
 
