@@ -7,6 +7,7 @@ from isthmus.data import DataSpec
 from isthmus.errors import OptionError
 from isthmus.networks import KLEncoder
 from isthmus.objectives import Elbo
+from isthmus.recipes import build_recipe
 from isthmus.recipes.base import Axes, assemble
 from isthmus.registry import build, describe, pick
 
@@ -62,3 +63,10 @@ def test_an_option_that_the_network_does_not_take_is_refused():
 def test_one_and_three_axes_keep_their_maps():
     assert built(shape=(2, 11)).latent_shape == (3, 6)
     assert built(shape=(2, 3, 5, 4)).latent_shape == (3, 2, 3, 2)
+
+
+@pytest.mark.parametrize(("side", "price"), [(64, 1000.0), (8, 15.625), (1, 1.0)])
+def test_the_price_of_a_capacity_goes_by_the_size_of_a_datum(side, price):
+    spec = DataSpec("table", (side * side,), "real", 10)
+    assert build_recipe("annealed-vae", spec).objective.gamma == price
+    assert build_recipe("annealed-vae", spec, gamma=7.0).objective.gamma == 7.0
