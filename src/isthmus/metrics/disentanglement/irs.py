@@ -60,13 +60,20 @@ def irs(
     if len(z) > rows:
         drawn = draw_rows(len(z), rows, seed)
         z, f = z[drawn], f[drawn]
-    latents = np.ascontiguousarray(z.T[(z != z[0]).any(0)])
+    latents = _varying(z)
     if not len(latents):
         return Robustness(0.0, np.zeros((0, f.shape[1])))
     furthest = _largest_deviation(latents)
     strays = np.stack([_strays(latents, column, quantile) for column in discretise(f, bins).T], 1)
     matrix = 1.0 - strays / furthest[:, None]
     return Robustness(float(np.average(matrix.max(1), weights=furthest)), matrix)
+
+
+def _varying(z: Floats) -> Floats:
+    """(Z', N) the latents of z (N, Z) that are not constant, each in one piece of memory."""
+    latents = np.ascontiguousarray(z.T)
+    varies = latents.max(1) > latents.min(1)
+    return latents if varies.all() else latents[varies]
 
 
 def _largest_deviation(z: Floats) -> Floats:
@@ -90,10 +97,10 @@ def _furthest(z: Floats, quantile: float) -> Floats:
 
     z is written over.
     """
-    z -= (z @ np.ones(z.shape[1]) / z.shape[1])[:, None]
-    np.abs(z, out=z)
+    distances = torch.from_numpy(z)
+    distances.sub_(distances.mean(1, keepdim=True)).abs_()
     place = (z.shape[1] - 1) * quantile
     low = int(place)
     # PyTorch finds the largest few without parting all the others.
-    top = torch.from_numpy(z).topk(z.shape[1] - low, dim=1).values.numpy()
+    top = distances.topk(z.shape[1] - low, dim=1).values.numpy()
     return np.asarray(top[:, -1] + (place - low) * (top[:, -2:][:, 0] - top[:, -1]))
