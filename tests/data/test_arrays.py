@@ -110,6 +110,17 @@ def test_a_constant_column_is_said() -> None:
     assert load(x).notes == ("1 column has the same value in every row (5)",)
 
 
+def test_rows_that_look_like_counts_are_said_and_not_changed() -> None:
+    bags = np.array([[0, 3, 0], [0, 0, 1], [2, 0, 0], [0, 0, 5]])
+    read = load(bags)
+    assert (read.spec.kind, read.spec.support) == ("table", "real")
+    assert [note for note in read.notes if "kind='counts'" in note]
+    for silent in (bags - 1, bags + 0.5, bags + 1, np.minimum(bags, 1)):
+        assert not [note for note in load(silent).notes if "counts" in note]
+    assert not [note for note in load(bags, kind="counts").notes if "kind=" in note]
+    assert not [note for note in load(bags, support="real").notes if "kind=" in note]
+
+
 @pytest.mark.parametrize(
     ("array", "message"),
     [

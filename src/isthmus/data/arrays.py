@@ -12,7 +12,7 @@ from torch import Tensor
 from isthmus.data.checks import check_finite, check_present, check_rows, check_support
 from isthmus.data.condition import attach
 from isthmus.data.crops import as_size
-from isthmus.data.form import form_of
+from isthmus.data.form import counts_note, form_of
 from isthmus.data.images import resize
 from isthmus.data.labels import encode_labels
 from isthmus.data.readers import NpyReader, to_tensor
@@ -180,7 +180,8 @@ def resident_table(
         classes=classes,
         missing=bool(gaps),
     )
-    said = (*notes, *gaps, *constant_note(x, names))
+    guess = () if request.kind or request.support else counts_note(filled, form)
+    said = (*notes, *gaps, *constant_note(x, names), *guess)
     return Resident(x, spec, labels=labels, notes=said, test_from=test_from)
 
 

@@ -58,3 +58,21 @@ def form_of(x: Tensor, kind: str, support: str | None, *, whole: bool = True) ->
     """The form of an array of a known kind; `support` overrides what its values suggest."""
     form = FORMS[kind](x, whole=whole)
     return form if support is None else form._replace(support=support)
+
+
+def counts_note(x: Tensor, form: Form) -> tuple[str, ...]:
+    """A line on rows (N, columns) that are read as real numbers and look like bags of counts.
+
+    Whole numbers from 0 up of which most are 0, as words in texts are: a table of ages or of steps
+    on a scale is not taken for one.
+    """
+    if form.support != "real" or _no_counts(x[:64]) or _no_counts(x):
+        return ()
+    return (
+        "all values are whole numbers from 0 up and most are 0: if they count something, read "
+        "them as counts (kind='counts', --kind counts)",
+    )
+
+
+def _no_counts(x: Tensor) -> bool:
+    return bool((x < 0).any() or (x != x.round()).any() or (x == 0).float().mean() <= 0.5)
