@@ -28,6 +28,7 @@ FLOORS = {
     "registry": 0,
     "version": 0,
     "writing": 0,
+    "zuko": 0,
     "data": 1,
     "leapfrog": 1,
     "schedules": 1,

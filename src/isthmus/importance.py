@@ -110,7 +110,7 @@ def _over_strata(
     share = -(-samples // len(strata))
     parts = [(_within(x, part, p, generate, share), possible) for part, possible in strata]
     logs = torch.stack(
-        [found.log_likelihood.where(fits, x.new_tensor(-math.inf)) for found, fits in parts]
+        [found.log_likelihood.where(fits, -math.inf) for found, fits in parts]
     )
     errors = torch.stack([found.error for found, _ in parts])
     # The variances of a sum add up, each by its part of the sum.

@@ -78,3 +78,14 @@ def test_the_learning_rate_is_that_of_the_group():
 def test_parameters_of_two_types_go_to_torch():
     mixed = [*_parameters(), *_parameters(torch.float64)]
     assert type(adam(mixed, **OPTIONS)) is torch.optim.AdamW
+
+
+def test_a_loaded_count_of_steps_lies_beside_its_parameter():
+    # The fused kernel of a GPU takes no other; a checkpoint is read onto the CPU.
+    parameters = [nn.Parameter(torch.zeros(3, device="meta"))]
+    optimizer = FusedAdamW(parameters, 1e-3)
+    moments = {name: torch.zeros(3) for name in ("exp_avg", "exp_avg_sq")}
+    state = {0: {"step": torch.tensor(7.0), **moments}}
+    optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
+    found = optimizer.state[parameters[0]]
+    assert {name: t.device.type for name, t in found.items()} == dict.fromkeys(found, "meta")

@@ -9,6 +9,7 @@ import sys
 
 import pytest
 import torch
+import torch.distributed as dist
 from safetensors.torch import load_file
 
 import isthmus
@@ -19,6 +20,7 @@ from isthmus.training.devices import (
     autocast,
     choose_device,
     own_random_state,
+    processes,
     random_states,
     restore_random_states,
 )
@@ -146,6 +148,31 @@ def test_alone_everything_is_its_own():
     assert group.agree(2.5) == 2.5
     assert group.mean(t.clone()).equal(t)
     assert group.gather(t)[0].equal(t)
+
+
+@pytest.mark.parametrize(("name", "backend"), [("cpu", "gloo"), ("cuda:1", "nccl")])
+def test_the_group_knows_each_process_by_its_own_device(name, backend, monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    device, begun = torch.device(name), []
+    for call in ("barrier", "destroy_process_group"):
+        monkeypatch.setattr(dist, call, lambda: None)
+    monkeypatch.setattr(dist, "is_initialized", lambda: False)
+    monkeypatch.setattr(dist, "get_rank", lambda: 1)
+    monkeypatch.setattr(dist, "get_world_size", lambda: 2)
+    monkeypatch.setattr(dist, "init_process_group", lambda *a, **k: begun.append((a, k)))
+    with processes(device) as group:
+        assert (group.rank, group.count, group.device) == (1, 2, device)
+    bound = None if name == "cpu" else device
+    assert begun == [((backend,), {"device_id": bound})]
+
+
+def test_what_is_averaged_lies_on_the_groups_device(monkeypatch):
+    # Losses that a checkpoint held, or no losses at all, are read to the CPU.
+    seen = []
+    monkeypatch.setattr(dist, "all_reduce", lambda t: seen.append(t.device.type))
+    group = Processes(0, 2, torch.device("meta"))
+    assert group.mean(torch.empty(0)).device.type == "meta"
+    assert seen == ["meta"]
 
 
 def test_a_random_state_of_its_own_is_given_back():

@@ -47,7 +47,7 @@ def _log_scaled_high(order: float, x: Tensor) -> Tensor:
     Reference:
         NIST Digital Library of Mathematical Functions, 10.41.3.
     """
-    root = torch.hypot(x, x.new_tensor(order))
+    root = torch.hypot(x, x.new_full((), order))
     t = order / root
     total = torch.zeros_like(x)
     for k, polynomial in reversed(list(enumerate(_DEBYE))):

@@ -98,7 +98,8 @@ class KernelMetric(Geometry):
         self.centroids = centroids
         self.products = factors @ factors.mT
         self.precision = 1.0 / temperature**2
-        self.floor = regularisation * torch.eye(centroids.shape[1]).to(centroids)
+        own = torch.eye(centroids.shape[1], dtype=centroids.dtype, device=centroids.device)
+        self.floor = regularisation * own
         self.iterations = iterations
 
     def inverse(self, z: Tensor) -> Tensor:

@@ -85,7 +85,8 @@ class NormalMixture(Distribution):
 
     def sample(self, sample_shape: Any = ()) -> Tensor:
         with torch.no_grad():
-            k = torch.distributions.Categorical(logits=self.logits).sample(sample_shape)
+            p = torch.distributions.Categorical(logits=self.logits, validate_args=False)
+            k = p.sample(sample_shape)
             return torch.normal(self.loc[k], self.scale[k])
 
 

@@ -42,7 +42,7 @@ def _angle_slope(angle: Tensor, kappa: Tensor, dimension: int) -> Tensor:
     """
     mean = bessel_ratio(0.5 * dimension - 1.0, kappa)
     # The curvature of the log density at its peak, whose cosine is kappa over the first half of it.
-    steep = 0.5 * (dimension - 2.0 + torch.hypot(2.0 * kappa, kappa.new_tensor(dimension - 2.0)))
+    steep = 0.5 * (dimension - 2.0 + torch.hypot(2.0 * kappa, kappa.new_full((), dimension - 2.0)))
     span = _WIDTHS / (steep + kappa.square() / steep).sqrt()
     cosine = angle.cos()
     left = cosine > mean
@@ -87,7 +87,7 @@ def _draw_angle(kappa: Tensor, dimension: int) -> Tensor:
         Wood, Simulation of the von Mises Fisher distribution, 1994.
     """
     d = dimension - 1.0
-    b = d / (2.0 * kappa + torch.hypot(2.0 * kappa, kappa.new_tensor(d)))
+    b = d / (2.0 * kappa + torch.hypot(2.0 * kappa, kappa.new_full((), d)))
     centre = (1.0 - b) / (1.0 + b)
     level = kappa * centre + d * torch.log(4.0 * b / (1.0 + b).square())
     half = torch.full((), 0.5 * d, dtype=kappa.dtype, device=kappa.device)
@@ -219,7 +219,7 @@ class SphereUniform(Distribution):
         return torch.full_like(value[..., 0], -self.log_area)
 
     def entropy(self) -> Tensor:
-        return self.like.new_tensor(self.log_area)
+        return self.like.new_full((), self.log_area)
 
     def rsample(self, sample_shape: Any = ()) -> Tensor:
         shape = torch.Size(sample_shape) + self._event_shape

@@ -66,7 +66,7 @@ class JointCapacity(Objective):
         continuous = kl_divergence(q.continuous, p.continuous)
         discrete = kl_divergence(q.discrete, p.discrete)
         most = p.discrete.entropy()
-        capacity = torch.minimum(most, most.new_tensor(1.0) * self.scheduled(self.discrete))
+        capacity = torch.minimum(most, most.new_ones(()) * self.scheduled(self.discrete))
         loss = self.weigh(
             evidence,
             {

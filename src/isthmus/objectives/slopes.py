@@ -59,6 +59,7 @@ def check_probes(probes: int | None) -> int | None:
 def _directions(out: Tensor, probes: int | None) -> list[Tensor]:
     """What the rows of the Jacobian are multiplied with, each (B, O)."""
     if probes is None:
-        return list(torch.eye(out.shape[1]).to(out).unsqueeze(1).expand(-1, len(out), -1))
+        every = torch.eye(out.shape[1], dtype=out.dtype, device=out.device)
+        return list(every.unsqueeze(1).expand(-1, len(out), -1))
     signs = torch.randint(2, (probes, *out.shape), device=out.device).to(out)
     return list(2.0 * signs - 1.0)

@@ -10,8 +10,6 @@ from typing import Any, final
 
 import torch
 from torch import Tensor, nn
-from zuko.flows.autoregressive import MaskedAutoregressiveTransform
-from zuko.transforms import MonotonicRQSTransform
 
 from isthmus.distributions import Affine, Bijection, DiagonalNormal, Pushforward
 from isthmus.maths import full_precision
@@ -19,6 +17,7 @@ from isthmus.networks.base import ACTIVATIONS
 from isthmus.posteriors.base import POSTERIORS, Posterior
 from isthmus.posteriors.flows import at_least_one
 from isthmus.posteriors.heads import location_scale
+from isthmus.zuko import MaskedAutoregressiveTransform, MonotonicRQSTransform
 
 # The last layers start at this share of their usual size: the flow starts near the identity.
 START = 0.1

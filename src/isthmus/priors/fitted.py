@@ -19,7 +19,7 @@ from torch.distributions import (
 from isthmus.errors import OptionError
 from isthmus.priors.after import AdamSteps, Units, mode_of_codes
 from isthmus.priors.base import PRIORS, FittedPrior, Infer, one_axis
-from isthmus.priors.flow import autoregressive
+from isthmus.priors.flow import autoregressive, density
 
 
 @final
@@ -141,7 +141,7 @@ class FittedFlow(FittedPrior):
         self.fitted_to = mode_of_codes(fitted_to)
 
     def forward(self, condition: Tensor | None = None, infer: Infer | None = None) -> Distribution:
-        return self.units.restore(self.flow())
+        return self.units.restore(density(self.flow))
 
     def fit(self, codes: Tensor) -> None:
         """Fit the flow to codes (N, Z)."""
@@ -149,4 +149,4 @@ class FittedFlow(FittedPrior):
 
     def _loss(self, codes: Tensor) -> Tensor:
         noisy = codes + self.blur * torch.randn_like(codes)
-        return -self.flow().log_prob(noisy).mean()
+        return -density(self.flow).log_prob(noisy).mean()

@@ -6,17 +6,17 @@ from collections.abc import Sequence
 from typing import cast, final
 
 import torch
-import zuko
 from torch import Tensor, nn
 
-from isthmus.distributions import FullPrecision
+from isthmus.distributions import DiagonalNormal, FullPrecision
 from isthmus.priors.base import PRIORS, Infer, Prior, one_axis
 from isthmus.registry import Registry
+from isthmus.zuko import MAF, NSF, NormalizingFlow
 
 FLOWS = Registry("flow")
 
-FLOWS.register("affine")(zuko.flows.MAF)
-FLOWS.register("spline")(zuko.flows.NSF)
+FLOWS.register("affine")(MAF)
+FLOWS.register("spline")(NSF)
 
 # Of a last layer's weights at the start: the flow begins near the identity, but not at it.
 NEARLY_IDENTITY = 0.1
@@ -53,7 +53,7 @@ class FlowPrior(Prior):
         self.flow = autoregressive(kind, width, transforms, hidden, NEARLY_IDENTITY)
 
     def forward(self, condition: Tensor | None = None, infer: Infer | None = None) -> FullPrecision:
-        return FullPrecision(self.flow())
+        return FullPrecision(density(self.flow))
 
 
 def autoregressive(
@@ -73,3 +73,9 @@ def autoregressive(
             for parameter in (layers[-1] if layers else transform).parameters():
                 parameter.mul_(last)
     return flow
+
+
+def density(flow: nn.Module) -> NormalizingFlow:
+    """The density of a flow of `autoregressive`, without torch's checks of its base."""
+    loc, scale = cast(nn.Module, flow.base).buffers()
+    return NormalizingFlow(cast(nn.Module, flow.transform)(), DiagonalNormal(loc, scale))

@@ -60,6 +60,9 @@ class FusedAdamW(Optimizer):
         eps: float = 1e-8,
     ) -> None:
         given = {"lr": lr, "betas": betas, "weight_decay": weight_decay, "eps": eps}
+        # The word by which torch puts a loaded count of steps where the kernel needs it: beside
+        # its parameter.
+        given["fused"] = True
         super().__init__(parameters, given)
         self._sorted: tuple[list[Tensor], ...] = ()
         self._of: object = None

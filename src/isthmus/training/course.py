@@ -17,7 +17,7 @@ from isthmus.training.average import Average
 from isthmus.training.best import Best
 from isthmus.training.checkpoints import Checkpoint, Position
 from isthmus.training.clock import Clock
-from isthmus.training.densities import start_due
+from isthmus.training.densities import starter
 from isthmus.training.devices import Processes
 from isthmus.training.events import Audience
 from isthmus.training.judging import Precision, check_weights, given, judge, rescue
@@ -82,10 +82,12 @@ class Course:
         """
         clock, position = self.clock, self.position
         pace, tell = Pace(position), pacemaker(self.step)
+        start = starter(self.step.model, self.training, self.settings.seed)
         for batch in self._batches():
             if clock.over:
                 return
             tell(clock.progress, position.step)
+            start(clock.progress)
             self._take(batch)
             read = clock.beats()
             if read:
@@ -104,7 +106,6 @@ class Course:
     def _take(self, batch: tuple[Tensor, ...]) -> None:
         """One step of every player."""
         progress, position = self.clock.progress, self.position
-        start_due(self.step.model, self.training, self.settings.seed, progress)
         with self.precision():
             loss = self.compute(*batch)
         backward(self.players, loss, self.group)

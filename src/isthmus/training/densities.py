@@ -28,15 +28,24 @@ def fit_waiting(
             fit_to_codes(density, model, training, seed)
 
 
-def start_due(model: LatentModel, training: Source, seed: int, progress: float) -> None:
-    """Let the model's prior begin at the codes of the training data, once that is due."""
+def starter(model: LatentModel, training: Source, seed: int) -> Callable[[float], None]:
+    """What lets the model's prior begin at the codes of the training data, once that is due.
+
+    It hears how far training is before every step; the device is asked once, now.
+    """
     prior = model.prior
-    if not isinstance(prior, StartedPrior) or not prior.pretraining:
-        return
-    started = prior.get_buffer("started")
-    if progress >= prior.pretraining and not started:
-        prior.start(_codes(model, training, "mean", seed), seed)
-        started.fill_(True)
+    if not isinstance(prior, StartedPrior) or not prior.pretraining or prior.get_buffer("started"):
+        return lambda progress: None
+    waiting = True
+
+    def start(progress: float) -> None:
+        nonlocal waiting
+        if waiting and progress >= prior.pretraining:
+            waiting = False
+            prior.start(_codes(model, training, "mean", seed), seed)
+            prior.get_buffer("started").fill_(True)
+
+    return start
 
 
 @torch.no_grad()

@@ -57,6 +57,8 @@ class Processes:
         if self.count > 1:
             import torch.distributed as dist
 
+            # What a checkpoint held, or nothing at all, lies on the CPU.
+            t = t.to(self.device)
             dist.all_reduce(t)
             t /= self.count
         return t
@@ -73,7 +75,9 @@ def processes(device: torch.device) -> Iterator[Processes]:
 
     mine = not dist.is_initialized()
     if mine:
-        dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+        # Unless it is told, a barrier takes the first GPU for every process's own.
+        gpu = device if device.type == "cuda" else None
+        dist.init_process_group("nccl" if gpu else "gloo", device_id=gpu)
     try:
         yield Processes(dist.get_rank(), dist.get_world_size(), device)
         if mine:
