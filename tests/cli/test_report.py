@@ -3,6 +3,11 @@ from __future__ import annotations
 import json
 import shutil
 
+import numpy as np
+
+from isthmus.cli.gallery import held_out_arrays
+from isthmus.data import load
+from isthmus.fitting import fit
 from isthmus.report.words import fixed
 
 
@@ -39,3 +44,15 @@ def test_a_folder_of_neither(refused, here):
     (here / "empty").mkdir()
     assert "metrics.json" in refused("report", "empty").stderr
     assert list((here / "empty").iterdir()) == []
+
+
+def test_a_runs_samples_have_the_noise_of_the_data():
+    """Means of p(x|z) would be far too narrow where the code tells nothing of the data."""
+    x = np.random.default_rng(0).normal(5.0, 3.0, size=(400, 3)).astype(np.float32)
+    run = fit(load(x), "beta-vae", beta=100.0, latent_dim=2, epochs=20, threads=1)
+    samples = held_out_arrays(run, load(x))["samples"]
+    np.testing.assert_allclose(samples.std(), 3.0, rtol=0.2)
+    counts = np.random.default_rng(0).poisson(4.0, size=(200, 5))
+    run = fit(load(counts, kind="counts"), "vae", latent_dim=2, epochs=5, threads=1)
+    samples = held_out_arrays(run, load(counts, kind="counts"))["samples"]
+    np.testing.assert_array_equal(samples, samples.round())

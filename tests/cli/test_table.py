@@ -57,6 +57,8 @@ def test_the_best_is_judged_by_what_is_shown():
     assert best([PCA, VAE], BY_KEY["seconds"]) == 0.0
     assert best([PCA, VAE], BY_KEY["bytes"]) is None
     assert best([PCA, VAE], BY_KEY["rate"]) is None
+    lucky = [ModelResult(f"m{a}", "m", "learned", 2, metrics={"sample_auc": a}) for a in (0.4, 0.6)]
+    assert best(lucky, BY_KEY["sample_auc"]) == 0.5
 
 
 @pytest.mark.parametrize("width", [50, 60, 80, 100, 120, 200])

@@ -124,9 +124,11 @@ def test_it_comes_back_from_disk(compared, tmp_path):
     json.loads(
         (tmp_path / "metrics.json").read_text(), parse_constant=lambda word: pytest.fail(word)
     )
-    (tmp_path / "arrays.npz").write_bytes(b"PK")
-    with pytest.raises(RunError, match="no whole comparison"):
-        Comparison.read(tmp_path)
+    whole = (tmp_path / "arrays.npz").read_bytes()
+    for cut in (b"", b"PK", whole[: len(whole) // 2], whole[:60] + b"0" * 200 + whole[260:]):
+        (tmp_path / "arrays.npz").write_bytes(cut)
+        with pytest.raises(RunError, match="no whole comparison"):
+            Comparison.read(tmp_path)
 
 
 def test_seeds_give_intervals_and_the_same_seed_the_same_figures():

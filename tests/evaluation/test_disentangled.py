@@ -1,5 +1,7 @@
 """The measures of disentanglement on codes whose answer is known."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -71,3 +73,15 @@ def test_one_factor_is_not_enough():
     found = ask(subject(lambda x: x, factors=1), MEASURES)
     assert not found.values
     assert "fewer than two" in found.why_missing["mig"]
+
+
+def test_an_infinite_total_correlation_is_missing_with_its_reason():
+    doubled = ask(subject(lambda x: np.concatenate([x, x[:, :1]], 1)), ["dependence"])
+    assert "tc" not in doubled.values
+    assert "fixed by the others" in doubled.why_missing["tc"]
+    # The covariance of 60 rows has a rank below 100.
+    wide = subject(lambda x: np.random.default_rng(3).normal(size=(len(x), 100)))
+    few = replace(wide.question, test=wide.question.test[:60], clean=wide.question.clean[:60])
+    found = ask(Subject(wide.candidate, few), ["dependence"])
+    assert "latent_mi" in found.values
+    assert found.why_missing["tc"].startswith("60 held-out data do not tell how 100 numbers")

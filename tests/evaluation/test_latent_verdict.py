@@ -54,3 +54,18 @@ def test_only_figures_of_codes_with_a_direction_count():
     assert not {"r2", "nll", "seconds", "active"} & set(keys())
     # A Gaussian fitted to plain codes is nearer to them than a prior is to a posterior's.
     assert not {"prior_mmd", "prior_auc"} & set(keys())
+
+
+def test_smoothness_alone_makes_no_winner_of_a_model_that_rebuilds_less():
+    def of(ae_r2):
+        plain = judged("ae", r2=ae_r2, stretch=1.30, jump=1.5, probe=0.9)
+        return latent_space(
+            [plain, judged("vae", r2=0.6, nll=1.0, stretch=1.1, jump=1.2, probe=0.9)]
+        )
+
+    blurred = of(0.8)
+    assert blurred.winner == ""
+    assert "in smoothness only" in blurred.text
+    assert "R² 0.600 and 0.800" in blurred.text
+    assert "vae leads in stretch 1.300 and 1.100; jump 1.50 and 1.20." in blurred.text
+    assert of(0.5).winner == "vae"

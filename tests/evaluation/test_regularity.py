@@ -8,7 +8,7 @@ import torch
 
 from isthmus.data import DataSpec, load
 from isthmus.evaluation import evaluate
-from isthmus.evaluation.candidates import Candidate
+from isthmus.evaluation.candidates import Candidate, learned
 from isthmus.evaluation.latents import paths, posterior_codes, prior_codes
 from isthmus.evaluation.measures import MEASURES, ask
 from isthmus.evaluation.subject import Question, Subject
@@ -136,8 +136,6 @@ def test_of_a_trained_model():
 def test_drawn_codes_are_those_of_the_model():
     x = np.random.default_rng(0).normal(size=(200, 3)).astype(np.float32)
     run = fit(load(x), "vae", latent_dim=2, epochs=1, threads=1)
-    from isthmus.evaluation.candidates import learned
-
     units = Units(run.spec)
     wide = np.repeat(x[:1].astype(float), 4000, 0)
     subject = Subject(learned(run, 1), Question(units, wide, wide, wide, None, None))
@@ -159,3 +157,22 @@ def test_integers_have_no_way_between():
     found = evaluate(run, load(x), measures=["interpolations", "prior-gap"])
     assert "integers" in found.why_missing["stretch"]
     assert "integers" in found.why_missing["prior_mmd"]
+
+
+def test_a_collapsed_posterior_is_not_told_from_the_prior():
+    """Every q(z|x) is N(0, I): draws of codes and of the prior are independent, and alike."""
+    x = np.random.default_rng(0).normal(size=(300, 3)).astype(np.float32)
+    run = fit(load(x), "beta-vae", beta=1e4, latent_dim=4, epochs=1, threads=1)
+    with torch.no_grad():
+        for weights in run.model.posterior.parameters():
+            weights.zero_()
+    subject = Subject(
+        learned(run, 1), Question(Units(run.spec), *3 * [x.astype(float)], None, None)
+    )
+    codes, drawn = posterior_codes(subject, x.astype(float)), prior_codes(subject, 300)
+    np.testing.assert_allclose(codes.std(0), 1, atol=0.2)
+    shared = np.corrcoef(codes.ravel(), drawn.ravel())[0, 1]
+    assert abs(shared) < 4 / np.sqrt(codes.size)
+    found = ask(subject, ["prior-gap"]).values
+    for key, ideal in (("prior_auc", 0.5), ("prior_mmd", 0.0)):
+        assert abs(found[key].value - ideal) < 3 * found[key].error

@@ -185,6 +185,7 @@ def test_measures_of_trust_and_information_on_a_run(strict, monkeypatch):
     rate = values["rate"].value
     parts = values["mi"].value + values["marginal_kl"].value
     assert parts == pytest.approx(rate, abs=0.2)
+    assert values["mi"].value <= values["mi_upper"].value
     assert values["total_correlation"].value + values["dimension_kl"].value == pytest.approx(
         values["marginal_kl"].value
     )
@@ -193,6 +194,17 @@ def test_measures_of_trust_and_information_on_a_run(strict, monkeypatch):
     assert values["bdmc_gap"].value == pytest.approx(
         values["bdmc_upper"].value - values["bdmc_lower"].value
     )
+
+
+def test_what_a_code_can_tell_is_at_most_its_rate():
+    """Sharp posteriors far from each other: leaving one out bounds nothing, the rate does."""
+    x = np.random.default_rng(0).normal(size=(300, 6)).astype(np.float32)
+    run = fit(load(x), "beta-vae", beta=1e-3, latent_dim=5, epochs=40, lr=0.01, threads=1)
+    found = evaluate(run, load(x), measures=["information", "likelihood"], samples=2).values
+    left_out = surgery(run.model, torch.as_tensor(x[:60])).upper.mean() / math.log(2)
+    rate = found["rate"]
+    assert left_out > 2 * rate.value
+    assert found["mi_upper"].value == pytest.approx(rate.value, abs=4 * rate.error + 0.5)
 
 
 def test_bits_of_greys_are_those_of_score():

@@ -4,9 +4,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from scipy.stats import ttest_1samp, ttest_ind
+from scipy.stats import ttest_1samp, ttest_ind, ttest_rel
 
-from isthmus.evaluation.ranking import Judged, leads, rank
+from isthmus.evaluation.pairs import paired_tests
+from isthmus.evaluation.ranking import Judged, held_level, leads, rank
 from isthmus.evaluation.results import ModelResult
 from isthmus.evaluation.verdict import verdict
 
@@ -101,6 +102,50 @@ PCA_CURVE = np.array([0.0, 0.2, 0.4, 0.6, 0.8, 0.9, 0.95])
 
 def findings(*models):
     return {f.purpose: f for f in verdict([Judged(m) for m in models], PCA_CURVE, True)}
+
+
+def test_a_lead_that_the_paired_tests_leave_open_is_within_noise():
+    """2.1 standard errors before each of three: six pairs leave that to chance."""
+    chance = np.random.default_rng(0)
+    first, noise = chance.normal(5.0, 1.0, size=400), chance.normal(size=(3, 400))
+    noise = (noise - noise.mean(1, keepdims=True)) / noise.std(1, ddof=1, keepdims=True)
+    values = [first, *(first + noise + 2.1 / np.sqrt(400))]
+    models = [Judged(result(f"m{k}", r2=0.9 - k / 100), {"r2": v}) for k, v in enumerate(values)]
+    pairs = paired_tests([(j.result.label, j.per_datum) for j in models])
+    raw = ttest_rel(values[1], values[0]).pvalue
+    assert raw < 0.05
+    found = next(q.p for q in pairs if {q.better, q.worse} == {"m0", "m1"})
+    assert found == pytest.approx(6 * raw)
+    assert leads(*models[:2], "r2")
+    assert not rank(models, "r2").within_noise
+    judged = held_level(models, pairs)
+    assert not leads(*judged[:2], "r2")
+    assert not leads(*judged[1::-1], "r2")
+    assert rank(judged, "r2").within_noise
+
+
+def test_an_area_below_a_half_is_no_better_than_a_half():
+    """Estimates scatter about 0.5 where nothing tells samples from data: 0.46 is luck."""
+    first, lucky = (
+        Judged(result(label, sample_auc=auc, errors={"sample_auc": 0.001}))
+        for label, auc in (("first", 0.5), ("lucky", 0.46))
+    )
+    assert rank([first, lucky], "sample_auc").best.label == "first"
+    assert not leads(lucky, first, "sample_auc")
+    told = Judged(result("told", sample_auc=0.54, errors={"sample_auc": 0.001}))
+    assert leads(lucky, told, "sample_auc")
+
+
+@pytest.mark.parametrize(("error", "said"), [(1.0, True), (0.01, False)])
+def test_a_likelihood_within_noise_is_said_so(error, said):
+    models = [
+        Judged(result(name, r2=r2, nll=nll, errors={"nll": error}))
+        for name, r2, nll in (("factor-analysis", 0.8, 19.5), ("pca", 0.9, 19.8))
+    ]
+    found = {f.purpose: f for f in verdict(models, np.array([0.0, 0.9]), countable=False)}
+    text = found["compress"].text
+    assert "factor-analysis gives held-out data the highest: NLL 19.5 nats" in text
+    assert text.endswith("19.5 nats; within noise of pca with 19.8.") is said
 
 
 def test_pca_is_enough_where_no_network_beats_it():

@@ -11,7 +11,7 @@ from sklearn.neighbors import KNeighborsClassifier
 
 from isthmus.data.spec import DataSpec
 from isthmus.evaluation.results import Comparison, ModelResult
-from isthmus.report.columns import column_r2, parity, say_parity
+from isthmus.report.columns import column_r2, parity, say_columns, say_parity
 from isthmus.report.examples import (
     affordable,
     image_reconstructions,
@@ -24,6 +24,7 @@ from isthmus.report.latent import (
     information,
     latent_maps,
     neighbour_agreement,
+    say_training,
     training_curves,
 )
 from isthmus.report.looks import choose_looks
@@ -161,6 +162,37 @@ def test_training_says_where_the_loss_was_lowest() -> None:
     assert figure is not None
     assert "ae's at step 300, and rose by 6.00 nats after" in figure.shows
     assert "step 300: held-out loss 50.00 nats" in figure.panels[0].pictures[0]
+    assert figure.shows.startswith("The held-out loss was lowest before the end for: ae's")
+
+
+def test_a_rise_of_nothing_is_the_end() -> None:
+    history = np.array([[0, 9, 9.0], [50, 5, 5.0], [100, 5, 5.004]])
+    said = say_training({"ae": history})
+    assert said == "The held-out loss was lowest at or near the end for ae."
+
+
+def test_the_weights_that_were_kept_are_drawn_within_the_axes() -> None:
+    """The lowest loss is the very first, where curves are not scaled to fit."""
+    held = np.concatenate([[50.0], np.linspace(60, 61, 40)])
+    history = np.stack([np.arange(41.0), held + 1, held], 1)
+    spec = DataSpec("table", (4,), "real", 50)
+    figure = training_curves(
+        subject_of(
+            Comparison(
+                spec,
+                [ModelResult("ae", "ae", "learned", 2)],
+                [],
+                {},
+                arrays={"history/ae": history},
+            )
+        )
+    )
+    assert figure is not None
+    drawn = str(figure.panels[0].pictures[0])
+    ring = re.search(r'<circle cx="[\d.]+" cy="([\d.]+)" r="4" class="ring', drawn)
+    axis = max(float(y) for y in re.findall(r'y2="([\d.]+)"', drawn))
+    assert ring is not None
+    assert float(ring[1]) < axis
 
 
 def test_columns_have_their_r2(table: Comparison) -> None:
@@ -172,6 +204,15 @@ def test_columns_have_their_r2(table: Comparison) -> None:
     r2 = 1 - ((x[:, 3] - y[:, 3]) ** 2).mean() / x[:, 3].var()
     assert f"pca, measure 3: R² {r2:.3f}" in figure.panels[0].pictures[0]
     assert "first 12 of 18 columns" in figure.read
+
+
+def test_of_one_model_no_mean_is_told() -> None:
+    said = say_columns({"vae": np.array([0.9, 0.4])}, ["a", "b"])
+    assert said == "a is kept best, with an R² of 0.90, and b worst, with 0.40."
+    both = say_columns({"vae": np.array([0.9, 0.4]), "ae": np.array([0.7, 0.2])}, ["a", "b"])
+    assert both == (
+        "a is kept best, with a mean R² of 0.80 over the models, and b worst, with 0.30."
+    )
 
 
 def test_parity_is_in_standard_deviations(table: Comparison) -> None:

@@ -150,20 +150,21 @@ def test_top_words_are_those_that_change_most_for_their_frequency() -> None:
 
 
 def test_outliers_show_their_score_and_what_was_rebuilt_worst() -> None:
-    data = np.array([[1.0, 2, 3], [1, 2, 30]])
+    data = np.array([[1.0, 2, 1547], [1, 2, 30]])
     arrays = {
         "originals": np.random.default_rng(0).normal(size=(50, 3)),
         "scores/vae": np.array([5.0, 1.0, 250.4, 6.0]),
         "score_unit/vae": np.array(["nats"]),
         "extreme_places/vae": np.array([1, 2]),
         "extremes/vae": data,
-        "extremes_rebuilt/vae": np.array([[1.0, 2, 3.1], [1, 2.5, 4]]),
+        "extremes_rebuilt/vae": np.array([[1.0, 2, -12345.6], [1, 2.5, 4]]),
     }
     figure = shown(outliers(made(arrays)))
     words = re.sub("<[^>]*>", "|", str(figure.panels[0].pictures[0]))
     assert "250 |highest, number 2|" in words
     assert words.index("c |30| |rebuilt 4|") < words.index("b |2| |rebuilt 2.5|")
     assert "1.0 |lowest, number 1|" in words
+    assert "c |1,547| |rebuilt −12,346|" in words
     assert figure.shows.startswith("vae gives its most unusual datum 250.4 nats, where half")
     assert "below 5.5" in figure.shows
 

@@ -59,6 +59,19 @@ def test_spread_labels_keep_their_order_and_their_distance() -> None:
     assert placed[2] == 10.0
 
 
+def test_a_label_stands_clear_of_a_line_through_its_point() -> None:
+    plot = svg.frame((400, 300), (0, 1), (0, 1))
+    line = [plot.at(0.1, 0.6), plot.at(0.5, 0.5), plot.at(0.9, 0.45)]
+    words = ["beta 0.3"] * 3
+    width = svg.CHARACTER * len(words[0])
+    for (at, anchor), point in zip(svg.label_beside(line, words, plot, [line]), line, strict=True):
+        left = at[0] - {"start": 0, "middle": width / 2, "end": width}[anchor]
+        x = np.linspace(left, left + width, 200)
+        x = x[(x >= line[0][0]) & (x <= line[-1][0])]
+        y = np.interp(x, *np.array(line).T)
+        assert not ((at[1] - 9 < y) & (y < at[1] + 2)).any(), point
+
+
 def test_labels_beside_points_do_not_overlap() -> None:
     plot = svg.frame((400, 300), (0, 1), (0, 1))
     points = [plot.at(0.5, 0.5), plot.at(0.52, 0.5), plot.at(0.98, 0.5)]

@@ -11,7 +11,7 @@ from isthmus.report.looks import choose_looks
 from isthmus.report.table import MOST_COLUMNS, Table, best_of, build_table, build_tables
 from isthmus.report.words import counted, fixed, listed, percent, uncertainty
 
-BY_KEY = {column.key: column for column in COLUMNS}
+BY_KEY = {c.key: c for entry in MEASURES for c in entry.about["columns"]}
 
 
 @pytest.mark.parametrize(
@@ -26,6 +26,10 @@ BY_KEY = {column.key: column for column in COLUMNS}
         ("r2", [0.9, None], set()),
         ("bytes", [64.0, 64.0], set()),
         ("sample_auc", [0.47, 0.5, 0.8], {0, 1}),
+        ("prior_auc", [0.103, 0.49, 0.6], {0, 1}),
+        ("prior_mmd", [-0.02, 0.0, 0.1], {0, 1}),
+        ("density", [2.1, 1.0, 0.7], {0, 1}),
+        ("copies", [0.0, 0.008, 0.3], {0, 1}),
     ],
 )
 def test_the_best_is_the_best(key: str, values: list[float | None], expected: set[int]) -> None:
@@ -81,6 +85,7 @@ def test_numbers_in_words() -> None:
     assert fixed(-0.0004, 3) == "0.000"
     assert uncertainty(0.0123, 3) == "±0.012"
     assert uncertainty(0.0004, 1) == "±0.0004"
+    assert uncertainty(0.000038, 3) == "±0.00004"
     assert uncertainty(math.nan, 3) == uncertainty(0.0, 3) == ""
     assert (percent(0.584), percent(0.9963), percent(1.0)) == (
         "58\u00a0%",

@@ -10,15 +10,17 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from isthmus.conditions import needs_condition
-from isthmus.data import Batch, Source
+from isthmus.data import Batch, Resident, Source
 from isthmus.evaluation.candidates import learned
 from isthmus.evaluation.comparison import SHOWN_CODES, shown_of
 from isthmus.evaluation.measures import MEASURES, ask
 from isthmus.evaluation.measures.overview import LOG2, principal_plane
 from isthmus.evaluation.measures.tables import PICTURES
+from isthmus.evaluation.stage import mixed
 from isthmus.evaluation.subject import Question, Subject
 from isthmus.evaluation.units import Units, as_floats
 from isthmus.fitting import METRICS, Run
@@ -56,7 +58,8 @@ def held_out_arrays(run: Run, source: Source, seed: int = 0) -> dict[str, Any]:
     """What a report shows of a run's held-out data, by the names that it has there."""
     model = run.model
     device = next(model.parameters()).device
-    held_out = first(run.split.of(source)[2].chunks(SHOWN_CODES), SHOWN_CODES).to(device)
+    held_out, numbers = shown_first(run.split.of(source)[2], seed)
+    held_out = held_out.to(device)
     x, given = held_out.x, held_out.condition
     shown = shown_of(run.spec)
     with torch.random.fork_rng(), torch.no_grad():
@@ -68,28 +71,54 @@ def held_out_arrays(run: Run, source: Source, seed: int = 0) -> dict[str, Any]:
             # What is missing of a datum is shown as it was rebuilt.
             "originals": _array(few.where(~few.isnan(), rebuilt)),
             "reconstructions": _array(rebuilt),
-            "samples": _array(model.sample(4 * shown, condition=some(given, 4 * shown))),
             "codes": principal_plane(codes.astype(np.float64)).astype(np.float32),
         }
         if model.posterior.has_density:
             said = model.evidence(x, condition=given, decoded=False)
             rates = said.rate_per_dimension.mean(0).flatten() / LOG2
             arrays["rates"] = np.sort(_array(rates))[::-1]
+    arrays["samples"] = samples_of(run, 4 * shown, given, seed)
     if held_out.labels is not None:
         arrays["labels"] = held_out.labels.cpu().numpy()
     if not needs_condition(model):
-        arrays |= pictures(run, held_out, arrays, seed)
+        arrays |= pictures(run, held_out, arrays, seed, numbers)
     return arrays
 
 
-def pictures(run: Run, held_out: Batch, arrays: dict[str, Any], seed: int) -> dict[str, Any]:
+def samples_of(run: Run, n: int, given: Tensor | None, seed: int) -> np.ndarray:
+    """New data (n, *D) as `evaluate` judges them: with the noise of p(x|z) where data have one."""
+    told = some(given, n)
+    drawn = learned(run, samples=1).draw(n, seed, None if told is None else as_floats(told))
+    return Units(run.spec).settled(drawn).astype(np.float32)
+
+
+def pictures(
+    run: Run, held_out: Batch, arrays: dict[str, Any], seed: int, numbers: NDArray[np.int64]
+) -> dict[str, Any]:
     """What the measures that make pictures answer on these held-out data."""
     x = as_floats(held_out.x)
     # What is missing of a datum is shown as missing, and the code is of the rest.
     labels = arrays.get("labels")
-    question = Question(Units(run.spec), x, x, x, labels, labels, seed)
+    question = Question(Units(run.spec), x, x, x, labels, labels, seed, numbers=numbers)
     names = [entry.name for entry in MEASURES if entry.about["table"] == PICTURES]
     return ask(Subject(learned(run, samples=1), question), names).arrays
+
+
+def shown_first(test: Source, seed: int) -> tuple[Batch, NDArray[np.int64]]:
+    """The held-out data that a report shows, and which of the held-out part they are.
+
+    Those in memory in an order whose first ones stand for all; of a stream its first ones.
+    """
+    most = len(test) if isinstance(test, Resident) else SHOWN_CODES
+    batch = first(test.chunks(SHOWN_CODES), most)
+    labels = None if batch.labels is None else batch.labels.numpy()
+    order = mixed(len(batch), labels, seed)[:SHOWN_CODES]
+
+    def of(values: Tensor | None) -> Tensor | None:
+        return None if values is None else values[torch.as_tensor(order)]
+
+    x = batch.x[torch.as_tensor(order)]
+    return Batch(x, of(batch.labels), condition=of(batch.condition)), order
 
 
 def first(chunks: Iterable[Batch], n: int) -> Batch:

@@ -92,7 +92,8 @@ def interpolate(
     with target.open(sheet.layout) as sink:
         for pair, strip in enumerate(decoded):
             sheet.write(sink, strip, torch.stack([torch.full_like(t, pair), t], 1))
-    wrote(target.path, f"{len(a):,} paths of {steps} codes ({path}){said}")
+    paths = "path" if len(a) == 1 else "paths"
+    wrote(target.path, f"{len(a):,} {paths} of {steps} codes ({path}){said}")
     known = strips.gather(given, strips.some_rows(given, seed)).to(where)
     if len(known) > 1:
         usual = Aggregate.of(model, strips.encode(model, known)).quantile(codes[:, steps // 2])

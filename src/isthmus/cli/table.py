@@ -119,7 +119,7 @@ def _is_known(result: ModelResult, key: str) -> bool:
 
 
 def _shown(result: ModelResult, column: Column) -> float:
-    return round(result.metrics[column.key], column.digits)
+    return round(column.held(result.metrics[column.key]), column.digits)
 
 
 def _main_table(

@@ -20,7 +20,7 @@ from isthmus.evaluation.measures import MEASURES, OVERVIEW
 from isthmus.evaluation.measures.base import MINUTES
 from isthmus.evaluation.measures.tables import DISENTANGLEMENT, IMAGES, LATENT, PICTURES
 from isthmus.evaluation.pairs import paired_tests
-from isthmus.evaluation.ranking import Judged, comparable
+from isthmus.evaluation.ranking import Judged, comparable, held_level
 from isthmus.evaluation.results import Comparison, ModelResult
 from isthmus.evaluation.stage import Stage, in_memory, pca_curve, prepare
 from isthmus.evaluation.subject import Answers
@@ -114,15 +114,17 @@ def compare(
     protocol = _protocol(stage, main, seeds, samples, settings)
     kinds = say_kinds([r for r in results if r.main], bool(stage.question.units.levels))
     protocol |= {"NLL": kinds} if kinds else {}
+    pairs = paired_tests(comparable([j for j in judged if j.result.main]))
+    countable = stage.question.units.countable
     comparison = Comparison(
         spec=source.spec,
         results=results,
-        findings=verdict(judged, pca_curve(stage), stage.question.units.countable),
+        findings=verdict(held_level(judged, pairs), pca_curve(stage), countable),
         protocol=protocol | ({"command": command} if command else {}),
         notes=sorted({*source.notes, *stage.notes}),
         arrays=arrays,
         versions=versions(),
-        pairs=paired_tests(comparable([j for j in judged if j.result.main])),
+        pairs=pairs,
     )
     if folder is not None:
         comparison.write(Path(folder))

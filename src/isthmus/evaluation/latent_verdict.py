@@ -17,6 +17,8 @@ READ_OFF = ("probe",)
 # A plain code has no prior of its own and is held against a Gaussian that was fitted to it: what it
 # gains by that is not the code's.
 OF_THE_PRIOR = ("prior_mmd", "prior_auc")
+# What is best of a model that decodes every code to the same.
+SMOOTH = frozenset({"stretch", "jump", "lipschitz_spread"})
 
 
 def latent_space(main: Sequence[Judged]) -> Finding | None:
@@ -35,15 +37,14 @@ def latent_space(main: Sequence[Judged]) -> Finding | None:
     for key in keys():
         if not all(math.isfinite(j.result.metrics.get(key, math.nan)) for j in (a, b)):
             continue
-        text = _figures(a, b, key)
         if not _sure(a, b, key):
             level.append(column(key).title)
             continue
         first = max((a, b), key=lambda j: column(key).better * j.result.metrics[key])
-        ahead[first.result.label].append(text)
+        ahead[first.result.label].append(key)
     if not any(ahead.values()) and not level:
         return None
-    return _said(a.result.label, b.result.label, ahead, level)
+    return _said(a, b, ahead, level)
 
 
 def keys() -> list[str]:
@@ -81,25 +82,42 @@ def _figures(a: Judged, b: Judged, key: str) -> str:
     return f"{shown.title} {first} and {second}"
 
 
-def _said(plain: str, variational: str, ahead: dict[str, list[str]], level: list[str]) -> Finding:
-    counts = {label: len(texts) for label, texts in ahead.items()}
-    parts = [f"{label} leads in {'; '.join(texts)}." for label, texts in ahead.items() if texts]
-    if level:
-        parts.append(
-            f"In {len(level)} {'figure' if len(level) == 1 else 'figures'} the two are within "
-            f"noise: {'; '.join(level)}."
-        )
-    figures = f"Figures are of {plain} and {variational}. {' '.join(parts)}"
-    if counts[plain] == counts[variational]:
-        each = counts[plain]
-        score = f"{each} {'figure' if each == 1 else 'figures'} each" if each else "no figure"
+def _said(
+    plain: Judged, variational: Judged, ahead: dict[str, list[str]], level: list[str]
+) -> Finding:
+    a, b = plain.result, variational.result
+    figures = f"Figures are of {a.label} and {b.label}. {_led(plain, variational, ahead, level)}"
+    of_a, of_b = len(ahead[a.label]), len(ahead[b.label])
+    if of_a == of_b:
+        score = f"{_counted(of_a)} each" if of_a else "no figure"
         text = f"By the codes alone neither is ahead ({score}). {figures}"
         return Finding(ON_CODES, "", text, within_noise=True)
-    winner = max(counts, key=lambda label: counts[label])
-    loser = min(counts, key=lambda label: counts[label])
+    winner, loser = (a, b) if of_a > of_b else (b, a)
+    if SMOOTH.issuperset(ahead[winner.label]) and winner.metrics["r2"] < loser.metrics["r2"]:
+        text = (
+            f"By the codes alone neither is ahead: {winner.label} leads in smoothness only, which "
+            f"comes of itself where less is rebuilt (R² {winner.metrics['r2']:.3f} and "
+            f"{loser.metrics['r2']:.3f}). {figures}"
+        )
+        return Finding(ON_CODES, "", text)
     text = (
-        f"By the codes alone {winner} is ahead: {counts[winner]} "
-        f"{'figure' if counts[winner] == 1 else 'figures'} beyond noise against {counts[loser]}. "
-        f"{figures}"
+        f"By the codes alone {winner.label} is ahead: {_counted(len(ahead[winner.label]))} beyond "
+        f"noise against {len(ahead[loser.label])}. {figures}"
     )
-    return Finding(ON_CODES, winner, text)
+    return Finding(ON_CODES, winner.label, text)
+
+
+def _led(a: Judged, b: Judged, ahead: dict[str, list[str]], level: list[str]) -> str:
+    """Who leads in what, and what is open."""
+    parts = [
+        f"{label} leads in {'; '.join(_figures(a, b, key) for key in found)}."
+        for label, found in ahead.items()
+        if found
+    ]
+    if level:
+        parts.append(f"In {_counted(len(level))} the two are within noise: {'; '.join(level)}.")
+    return " ".join(parts)
+
+
+def _counted(n: int) -> str:
+    return f"{n} {'figure' if n == 1 else 'figures'}"

@@ -19,16 +19,20 @@ from isthmus.training.devices import own_random_state
 NOTHING_BETWEEN = "between which nothing lies"
 NO_DISTANCE = "without a distance from a prior: perplexity says how evenly they are used"
 
+# Between the seeds of draws that must not share their noise.
+APART = 7919
+
 
 def prior_codes(subject: Subject, n: int) -> Floats:
     """Codes (n, Z) that new data are decoded from: z ~ p(z), or the density fitted to the codes.
 
-    For a baseline, from the Gaussian of its training codes.
+    For a baseline, from the Gaussian of its training codes. The noise is another than that of
+    `posterior_codes`: with the same, each code of a collapsed posterior would have a twin here.
 
     Raises:
         UnsupportedError: The codes are integers.
     """
-    model, seed = subject.candidate.model, subject.question.seed
+    model, seed = subject.candidate.model, subject.question.seed + APART
     if model is None:
         codes = subject.train_codes
         covariance = np.atleast_2d(np.cov(codes, rowvar=False))

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import final
 
 import numpy as np
 
 from isthmus.evaluation.kinds import apart
 from isthmus.evaluation.measures import column
+from isthmus.evaluation.pairs import Pair
 from isthmus.evaluation.results import ModelResult
 from isthmus.evaluation.units import Floats
 
@@ -26,10 +27,12 @@ class Judged:
     Args:
         result: The figures.
         per_datum: By column key, (N,) values whose mean decides; less is better.
+        level: (column key, label) of the models that a paired test does not tell from this one.
     """
 
     result: ModelResult
     per_datum: dict[str, Floats] = field(default_factory=dict)
+    level: frozenset[tuple[str, str]] = frozenset()
 
 
 @final
@@ -53,8 +56,7 @@ def rank(models: Sequence[Judged], key: str) -> Ranking | None:
     having = [j for i, j in enumerate(models) if key in j.result.metrics and i not in out]
     if not having:
         return None
-    better = shown.better
-    ordered = sorted(having, key=lambda j: -better * j.result.metrics[key])
+    ordered = sorted(having, key=lambda j: -shown.better * shown.held(j.result.metrics[key]))
     return Ranking(ordered, len(ordered) > 1 and not leads(ordered[0], ordered[1], key))
 
 
@@ -69,15 +71,31 @@ def comparable(models: Sequence[Judged]) -> list[tuple[str, dict[str, Floats]]]:
     ]
 
 
+def held_level(models: Sequence[Judged], pairs: Sequence[Pair]) -> list[Judged]:
+    """The models, each with those that the paired tests leave level with it."""
+    level: dict[str, set[tuple[str, str]]] = {}
+    for pair in pairs:
+        if pair.within_noise:
+            level.setdefault(pair.better, set()).add((pair.figure, pair.worse))
+            level.setdefault(pair.worse, set()).add((pair.figure, pair.better))
+    return [
+        replace(j, level=frozenset(level.get(j.result.label, ()))) if j.result.main else j
+        for j in models
+    ]
+
+
 def leads(first: Judged, second: Judged, key: str) -> bool:
     """Whether the first is better by more than its uncertainty.
 
     Over seeds by Welch's test at 5 %, a baseline being the same at every seed; over data by the
-    paired differences of per-datum values where both have them. Where there is neither, by both
-    standard errors.
+    paired differences of per-datum values where both have them, and never where the paired test
+    among all models leaves the two level. Where there is neither, by both standard errors.
     """
     a, b = first.result, second.result
-    gap = abs(a.metrics[key] - b.metrics[key])
+    if (key, b.label) in first.level:
+        return False
+    shown = column(key)
+    gap = abs(shown.held(a.metrics[key]) - shown.held(b.metrics[key]))
     seeds_a, seeds_b = a.seeds.get(key, []), b.seeds.get(key, [])
     repeated = [s for s in (seeds_a, seeds_b) if len(s) > 1]
     if repeated and gap <= _welch(repeated):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import json
+import zipfile
+import zlib
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, final
@@ -15,6 +16,7 @@ from isthmus.evaluation.pairs import Pair
 from isthmus.store import read_json, write_bytes, write_json
 
 FORMAT = 1
+CUT = (KeyError, TypeError, OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error)
 METRICS = "metrics.json"
 ARRAYS = "arrays.npz"
 
@@ -104,6 +106,7 @@ class Comparison:
     | `scores/LABEL` | (N,) | outlier scores of held-out data |
     | `score_unit/LABEL` | (1,) | nats of −ELBO, or squared error |
     | `extreme_places/LABEL` | (2E,) | rows of the E lowest scores, then of the E highest |
+    | `extreme_numbers/LABEL` | (2E,) | which of the held-out part, from 0, these are |
     | `extremes/LABEL` | (2E, *D) | the data themselves |
     | `extremes_rebuilt/LABEL` | (2E, *D) | their reconstructions |
     | `channels/LABEL` | (Z, 6) | of a map: mean, std, ends, share of variance, bits (or NaN) |
@@ -161,8 +164,9 @@ class Comparison:
         """
         values = read_json(folder / METRICS)
         try:
-            with np.load(folder / ARRAYS, allow_pickle=False) as file:
-                arrays = dict(file)
+            # numpy would leave a file of its own open where the archive is cut.
+            with (folder / ARRAYS).open("rb") as file, np.load(file, allow_pickle=False) as stored:
+                arrays = dict(stored)
             return cls(
                 spec=DataSpec.from_json(values["data"]),
                 results=[ModelResult(**r) for r in values["models"]],
@@ -173,7 +177,7 @@ class Comparison:
                 versions=values["versions"],
                 pairs=[Pair(**p) for p in values.get("pairs", ())],
             )
-        except (KeyError, TypeError, OSError, ValueError, json.JSONDecodeError) as error:
+        except CUT as error:
             raise RunError(
                 f"{folder} holds no whole comparison ({error}): run `isthmus compare DATA -o "
                 f"{folder}` again."

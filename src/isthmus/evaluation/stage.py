@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from isthmus.data import Batch, Resident, Scaling, Source
 from isthmus.errors import DataError
-from isthmus.evaluation.subject import Question
+from isthmus.evaluation.subject import DENSITY_ROWS, Question
 from isthmus.evaluation.units import Floats, Units, as_floats
 from isthmus.fitting import Split
 
@@ -94,19 +94,34 @@ def question_on(units: Units, training: Source, test: Source, clean: Source, see
         seed: Of what is random in the measuring.
     """
     learnt, judged = _all(training), _all(test)
+    order = mixed(len(judged), _whole(judged.labels), seed)
     return Question(
         units=units,
         train=as_floats(learnt.x),
-        test=as_floats(judged.x),
-        clean=as_floats(_all(clean).x),
+        test=as_floats(judged.x)[order],
+        clean=as_floats(_all(clean).x)[order],
         train_labels=_whole(learnt.labels),
-        test_labels=_whole(judged.labels),
+        test_labels=_whole(judged.labels, order),
         seed=seed,
         train_factors=_whole(learnt.factors),
-        test_factors=_whole(judged.factors),
+        test_factors=_whole(judged.factors, order),
         train_condition=None if learnt.condition is None else as_floats(learnt.condition),
-        test_condition=None if judged.condition is None else as_floats(judged.condition),
+        test_condition=None if judged.condition is None else as_floats(judged.condition)[order],
+        numbers=order,
     )
+
+
+def mixed(n: int, labels: NDArray[np.int64] | None, seed: int) -> NDArray[np.int64]:
+    """(n,) an order of held-out data whose first rows stand for all.
+
+    What is dear is measured on the first rows, and what is drawn shows them; but data often lie in
+    the order of their labels, as folders of images do, or of a time. They are shuffled where they
+    are more than the least that a measure takes, or lie by label, and else stay as they are.
+    """
+    by_label = labels is not None and labels.ndim == 1 and bool((np.diff(labels) >= 0).all())
+    if n <= DENSITY_ROWS and not by_label:
+        return np.arange(n)
+    return np.random.default_rng(seed).permutation(n)
 
 
 def _all(source: Source) -> Batch:
@@ -125,8 +140,13 @@ def _all(source: Source) -> Batch:
     )
 
 
-def _whole(values: torch.Tensor | None) -> NDArray[np.int64] | None:
-    return None if values is None else values.numpy()
+def _whole(
+    values: torch.Tensor | None, order: NDArray[np.int64] | None = None
+) -> NDArray[np.int64] | None:
+    if values is None:
+        return None
+    whole: NDArray[np.int64] = values.numpy()
+    return whole if order is None else whole[order]
 
 
 def pca_curve(stage: Stage) -> np.ndarray:

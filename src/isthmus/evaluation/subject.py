@@ -39,7 +39,7 @@ class Question:
     Args:
         units: Between the data and what models see.
         train: (N, *D) training data, in the models' units.
-        test: (N, *D) held-out data, in the models' units.
+        test: (N, *D) held-out data, in the models' units; the first ones stand for all.
         clean: (N, *D) the same held-out data as they are.
         train_labels: (N,) or None.
         test_labels: (N,) or None.
@@ -50,6 +50,7 @@ class Question:
         test_condition: (N, C) the same of the held-out data.
         features: (N, *D) data -> (N, F) features, in whose distances data are judged; None takes
             the elements themselves, each column of a table over its spread.
+        numbers: (N,) which of the held-out part each datum is; None where they are in its order.
     """
 
     units: Units
@@ -64,6 +65,7 @@ class Question:
     train_condition: Floats | None = None
     test_condition: Floats | None = None
     features: Callable[[Floats], Floats] | None = None
+    numbers: NDArray[np.int64] | None = None
 
     @cached_property
     def spoiled(self) -> Floats:

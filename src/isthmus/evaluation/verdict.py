@@ -86,7 +86,7 @@ def _plain_or_variational(main: Sequence[Judged]) -> Finding | None:
     kept = f"(R² {a.metrics['r2']:.3f} and {b.metrics['r2']:.3f})"
     told = f" given {', '.join(b.given)}" if b.given else ""
     gives = (
-        f"tells how likely a datum is{told} ({b.metrics['nll']:.1f} nats) and what its code costs "
+        f"tells how likely a datum is{told} ({b.metrics['nll']:,.1f} nats) and what its code costs "
         f"({b.metrics['rate']:.1f} bits)"
     )
     close = not leads(plain.models[0], variational.models[0], "r2")
@@ -132,11 +132,14 @@ def _lossless(main: Sequence[Judged], countable: bool) -> str:
     left_out = [r.label for r in others if kind_of(r) != kind]
     among = f"whose likelihood is {kind.words}" if left_out else "with a likelihood"
     given = f" given {', '.join(kind.given)}" if kind.given and not left_out else ""
-    text = (
-        f" Of those {among} {best.label} gives held-out data the highest{given}: NLL {nll:.1f} nats"
-    )
+    text = f" Of those {among} {best.label} gives held-out data the highest{given}"
+    text += f": NLL {nll:,.1f} nats"
     exact = countable and best.is_mass is not False
-    text += f", {nll / math.log(2.0):.0f} bits to store a datum exactly." if exact else "."
+    text += f", {nll / math.log(2.0):,.0f} bits to store a datum exactly" if exact else ""
+    if ranking.within_noise:
+        second = ranking.models[1].result
+        text += f"; within noise of {second.label} with {second.metrics['nll']:,.1f}"
+    text += "."
     if left_out:
         text += f" Not to be compared with it: the NLL of {', '.join(left_out)}."
     return text

@@ -189,12 +189,13 @@ def say_columns(r2: dict[str, Floats], names: list[str]) -> str:
     """What the columns show here: the easiest and the hardest by the models' mean."""
     mean = np.stack(list(r2.values())).mean(0)
     hard, easy = int(np.nanargmin(mean)), int(np.nanargmax(mean))
+    of, over = ("a mean R²", " over the models") if len(r2) > 1 else ("an R²", "")
+    best = f"{of} of {fixed(float(mean[easy]), 2)}{over}"
     if hard == easy:
-        return f"{names[easy]} is kept with an R² of {fixed(float(mean[easy]), 2)} over the models."
+        return f"{names[easy]} is kept with {best}."
     return (
-        f"{names[easy]} is kept best, with a mean R² of {fixed(float(mean[easy]), 2)} over the "
-        "models, and "
-        f"{names[hard]} worst, with {fixed(float(mean[hard]), 2)}."
+        f"{names[easy]} is kept best, with {best}, and {names[hard]} worst, with "
+        f"{fixed(float(mean[hard]), 2)}."
     )
 
 

@@ -235,10 +235,10 @@ def say_training(histories: dict[str, Floats]) -> str:
         if best is None:
             continue
         i, held = best
-        if history[i, 0] >= 0.95 * held[-1, 0]:
+        rise = float(held[-1, 2] - history[i, 2])
+        if history[i, 0] >= 0.95 * held[-1, 0] or round(rise, 2) == 0:
             falling.append(label)
         else:
-            rise = float(held[-1, 2] - history[i, 2])
             rose.append(
                 f"{label}'s at step {history[i, 0]:,.0f}, and rose by {fixed(rise, 2)} nats after"
             )
@@ -246,7 +246,8 @@ def say_training(histories: dict[str, Floats]) -> str:
     if falling:
         said.append(f"The held-out loss was lowest at or near the end for {listed(falling)}.")
     if rose:
-        said.append(f"It was lowest before the end for: {'; '.join(rose)}.")
+        it = "It" if said else "The held-out loss"
+        said.append(f"{it} was lowest before the end for: {'; '.join(rose)}.")
     return " ".join(said) or "The held-out loss was not measured."
 
 
@@ -273,7 +274,9 @@ def _draw_curve(
     steps = history[:, 0]
     settled = steps >= steps.min() + SETTLING * (steps.max() - steps.min())
     shown = history[settled][:, 1:]
-    finite = shown[np.isfinite(shown)]
+    row = _kept_row(history, kept)
+    # The ring is shown even where it lies among the first steps.
+    finite = np.append(shown[np.isfinite(shown)], [] if row is None else row[2])
     if not len(finite):
         finite = np.array([0.0, 1.0])
     room = 0.06 * (finite.max() - finite.min()) or 1.0
@@ -289,7 +292,6 @@ def _draw_curve(
         plot.axes("step", "loss, nats", plot.x.ticks(4), plot.y.ticks(4)),
         svg.clip(name, plot, lines),
     ]
-    row = _kept_row(history, kept)
     if row is not None:
         tip = f"step {row[0]:,.0f}: held-out loss {fixed(float(row[2]), 2)} nats"
         parts.append(svg.marker(*plot.at(row[0], row[2]), "circle", f"ring {tone}", tip))

@@ -28,6 +28,7 @@ class Extremes:
         label: The model.
         scores: (n,) of the held-out data.
         places: (2E,) rows of the lowest, then of the highest.
+        numbers: (2E,) which of the held-out part these are.
         data: (2E, *D).
         rebuilt: (2E, *D).
         unit: Of the scores.
@@ -36,6 +37,7 @@ class Extremes:
     label: str
     scores: Floats
     places: Floats
+    numbers: Floats
     data: Floats
     rebuilt: Floats
     unit: str
@@ -76,13 +78,15 @@ def _found(subject: Subject) -> list[Extremes]:
         scores, places, rebuilt, unit = parts
         if scores is None or places is None or rebuilt is None or unit is None:
             continue
-        found.append(Extremes(label, scores, places, data, rebuilt, str(unit[0])))
+        numbers = subject.array(f"extreme_numbers/{label}")
+        numbers = places if numbers is None else numbers
+        found.append(Extremes(label, scores, places, numbers, data, rebuilt, str(unit[0])))
     return found
 
 
 def _say(found: list[Extremes]) -> str:
     """How far out the furthest lies, and whether models agree on it."""
-    tops = [int(one.places[len(one.places) // 2]) for one in found]
+    tops = [int(one.numbers[len(one.numbers) // 2]) for one in found]
     first = found[0]
     finite = first.scores[np.isfinite(first.scores)]
     said = (
@@ -150,7 +154,9 @@ def _rows(subject: Subject, one: Extremes) -> Panel:
                 Markup(
                     '<div class="{}"><dt>{} <small>{}, number {}</small></dt><dd><ul>{}</ul></dd>'
                     "</div>"
-                ).format(words, _score(float(one.scores[place])), words, place, blamed)
+                ).format(
+                    words, _score(float(one.scores[place])), words, int(one.numbers[i]), blamed
+                )
             )
     body = Markup('<dl class="odd">{}</dl>').format(Markup("").join(rows))
     return Panel((body,), one.label, one.unit, subject.looks[one.label])
@@ -163,4 +169,6 @@ def _score(value: float) -> str:
 def _value(value: float) -> str:
     if not np.isfinite(value):
         return "missing"
+    if abs(value) >= 1000:
+        return fixed(value, 0) if abs(value) < 1e6 else f"{value:.3g}".replace("-", "−")
     return f"{value:.3g}".replace("-", "−")

@@ -237,9 +237,10 @@ def _draw_bits(
     plot = svg.frame(size, (left, max(right, left + span / 3)), (low, high), left=52)
     parts: list[Markup] = [plot.axes("rate: bits of the code", "distortion: bits left to say")]
     parts.append(_diagonals(plot))
-    parts.extend(svg.polyline([plot.at(*point) for point in curve], "curve") for curve in curves)
+    lines = [[plot.at(*point) for point in curve] for curve in curves]
+    parts.extend(svg.polyline(line, "curve") for line in lines)
     places = [plot.at(*p) for p in points.values()]
-    texts = svg.label_beside(places, list(points), plot)
+    texts = svg.label_beside(places, list(points), plot, lines)
     for (label, (x, y)), place, (at, anchor) in zip(points.items(), places, texts, strict=True):
         look = looks[label]
         tip = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -251,10 +252,14 @@ def spread(wanted: Sequence[float], gap: float, low: float, high: float) -> list
 
 
 def label_beside(
-    points: Sequence[Point], words: Sequence[str], plot: Frame
+    points: Sequence[Point],
+    words: Sequence[str],
+    plot: Frame,
+    lines: Sequence[Sequence[Point]] = (),
 ) -> list[tuple[Point, str]]:
-    """A place for each point's label, with its anchor, clear of the points and of other labels."""
+    """A place for each point's label, with its anchor, clear of points, labels and lines."""
     taken = [(x - 6, y - 6, x + 6, y + 6) for x, y in points]
+    taken += [(x - 2, y - 2, x + 2, y + 2) for line in lines for x, y in _along(line)]
     places = []
     for (x, y), word in zip(points, words, strict=True):
         width = CHARACTER * len(word)
@@ -273,6 +278,15 @@ def label_beside(
         taken.append(boxes[best])
         places.append(offered[best])
     return places
+
+
+def _along(line: Sequence[Point]) -> list[Point]:
+    """Places on a line, close enough that no label slips between them."""
+    found = []
+    for (x, y), (to_x, to_y) in itertools.pairwise(line):
+        n = max(1, round(math.hypot(to_x - x, to_y - y) / 4))
+        found += [(x + (to_x - x) * i / n, y + (to_y - y) * i / n) for i in range(n + 1)]
+    return found
 
 
 Box = tuple[float, float, float, float]

@@ -15,8 +15,6 @@ from isthmus.report.words import fixed, uncertainty
 
 # Columns of one table, at most.
 MOST_COLUMNS = 10
-# Beyond its ideal a value is chance: a sample AUC of 0.48 is no better than one of 0.5.
-IDEALS = {"sample_auc": 0.5}
 ARROWS = {1: "↑", -1: "↓", 0: ""}
 DIRECTIONS = {1: "More is better.", -1: "Less is better.", 0: ""}
 UNKNOWN = "It was not measured."
@@ -95,20 +93,15 @@ def best_of(column: Column, values: Sequence[float | None]) -> set[int]:
         Nothing where there is nothing to choose: no better direction, fewer than two values, or
         all the same.
     """
-    ideal = IDEALS.get(column.key)
-    shown = {}
-    for i, value in enumerate(values):
-        if value is not None:
-            held = value if ideal is None else _at_best(value, ideal, column.better)
-            shown[i] = round(held, column.digits) * column.better
+    shown = {
+        i: round(column.held(value), column.digits) * column.better
+        for i, value in enumerate(values)
+        if value is not None
+    }
     if not column.better or len(shown) < 2 or len(set(shown.values())) < 2:
         return set()
     top = max(shown.values())
     return {i for i, value in shown.items() if value == top}
-
-
-def _at_best(value: float, ideal: float, better: int) -> float:
-    return max(value, ideal) if better < 0 else min(value, ideal)
 
 
 def build_table(

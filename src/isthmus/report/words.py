@@ -24,7 +24,7 @@ def uncertainty(value: float, digits: int) -> str:
         return ""
     shown = fixed(value, digits)
     if float(shown.replace(",", "")) == 0:
-        return "" if value < 1e-6 else f"±{value:.1g}"
+        return "" if value < 1e-6 else f"±{fixed(value, -math.floor(math.log10(value)))}"
     return f"±{shown}"
 
 

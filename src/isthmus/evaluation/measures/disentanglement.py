@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 from isthmus.errors import UnsupportedError
 from isthmus.evaluation.columns import Column
 from isthmus.evaluation.measures.base import SECONDS, measure
@@ -43,9 +45,12 @@ def _halves(subject: Subject) -> Halves:
     vary = ((train != train[:1]).any(0) & (test != test[:1]).any(0)).nonzero()[0]
     if len(vary) < 2:
         raise UnsupportedError("fewer than two known factors of these data vary")
+    # Data may lie in the order of their factors.
+    learnt = np.random.default_rng(subject.question.seed).permutation(len(train))[:TRAIN]
+    learnt.sort()
     return Halves(
-        subject.train_codes[:TRAIN],
-        train[:TRAIN, vary],
+        subject.train_codes[learnt],
+        train[np.ix_(learnt, vary)],
         subject.codes[:TEST],
         test[:TEST, vary],
     )
@@ -124,4 +129,13 @@ def dependent_latents(subject: Subject) -> Answers:
             "are held against each other"
         )
     found = dependence(subject.codes, seed=subject.question.seed)
-    return _scores(tc=found.total_correlation, latent_mi=found.mutual_information)
+    answers = _scores(latent_mi=found.mutual_information)
+    if math.isfinite(found.total_correlation):
+        answers.values["tc"] = Estimate(found.total_correlation, math.nan)
+    elif len(subject.codes) <= width:
+        answers.why_missing["tc"] = (
+            f"{len(subject.codes):,} held-out data do not tell how {width:,} numbers vary together"
+        )
+    else:
+        answers.why_missing["tc"] = "some latents are fixed by the others: it is infinite"
+    return answers

@@ -46,6 +46,7 @@ WIDEST_MIXED = 256
         -1,
         3,
         "Share of samples closer to a training datum than 99% of held-out data are; 0.01 is none.",
+        ideal=0.01,
     ),
     table=SAMPLES,
     cost=SECONDS,

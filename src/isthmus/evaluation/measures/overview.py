@@ -165,6 +165,7 @@ def active(subject: Subject) -> Answers:
         -1,
         3,
         "How well a classifier tells samples from held-out data; 0.5 is not at all.",
+        ideal=0.5,
     ),
     table=OVERVIEW,
     cost=SECONDS,

@@ -114,6 +114,7 @@ def extremes(subject: Subject) -> Answers:
             "scores": scores,
             "score_unit": np.array([unit]),
             "extreme_places": rows,
+            "extreme_numbers": rows if question.numbers is None else question.numbers[rows],
             "extremes": question.clean[rows].astype(np.float32),
             "extremes_rebuilt": subject.rebuilt[rows].astype(np.float32),
         }

@@ -95,6 +95,7 @@ def neighbourhoods(subject: Subject) -> Answers:
         1,
         3,
         "How densely held-out data surround samples; 1 as real ones.",
+        ideal=1.0,
     ),
     Column(
         "coverage",
@@ -177,6 +178,7 @@ def interpolations(subject: Subject) -> Answers:
         -1,
         4,
         "Squared distance of posterior codes from codes of the prior; 0 is none.",
+        ideal=0.0,
     ),
     Column(
         "prior_auc",
@@ -185,6 +187,7 @@ def interpolations(subject: Subject) -> Answers:
         -1,
         3,
         "How well a classifier tells posterior codes from codes of the prior; 0.5 is not at all.",
+        ideal=0.5,
     ),
     table=LATENT,
     cost=SECONDS,
