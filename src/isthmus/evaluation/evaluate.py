@@ -207,6 +207,7 @@ def names_of(measures: Sequence[str] | None) -> list[str]:
 
     Raises:
         UnknownNameError: There is no measure of that name.
+        OptionError: It has no figures.
     """
     # Those without columns only make what a report draws.
     with_figures = [entry for entry in MEASURES if entry.about["columns"]]
@@ -214,4 +215,10 @@ def names_of(measures: Sequence[str] | None) -> list[str]:
         return [entry.name for entry in with_figures if entry.about["cost"] != MINUTES]
     if EVERYTHING in measures:
         return [entry.name for entry in with_figures]
-    return [MEASURES[name].name for name in dict.fromkeys(measures)]
+    asked = [MEASURES[name] for name in dict.fromkeys(measures)]
+    for entry in asked:
+        if entry not in with_figures:
+            raise OptionError(
+                f"{entry.name} has no figures: it makes pictures, which `isthmus report` draws."
+            )
+    return [entry.name for entry in asked]

@@ -17,7 +17,6 @@ from isthmus.metrics import (
     mean_and_error,
     probe_hits,
     r2,
-    rmse,
     two_sample_auc,
 )
 from isthmus.metrics.estimates import Estimate
@@ -42,7 +41,8 @@ LOG2 = math.log(2.0)
         "",
         -1,
         3,
-        "Root mean squared error of the reconstruction, in the data's own units.",
+        "Root mean squared error of the reconstruction, in the data's own units; of a table, whose "
+        "columns have units of their own, in their standard deviations.",
     ),
     table=OVERVIEW,
 )
@@ -52,11 +52,12 @@ def reconstruction(subject: Subject) -> Answers:
     clean, unit = question.clean, question.units.spec.unit
     kept = r2(clean, rebuilt, per_column=question.by_column)
     errors = np.square((clean - rebuilt) / question.spread).reshape(len(clean), -1).sum(1)
-    relative = (1.0 - kept) * mean_and_error(errors).error / max(float(errors.mean()), 1e-300)
+    error = mean_and_error(errors).error / max(float(errors.mean()), 1e-300)
+    root = math.sqrt(errors.mean() / clean[0].size) * unit
     return Answers(
         values={
-            "r2": Estimate(kept, relative),
-            "rmse": Estimate(rmse(clean, rebuilt) * unit, math.nan),
+            "r2": Estimate(kept, (1.0 - kept) * error),
+            "rmse": Estimate(root, 0.5 * root * error),
         },
         per_datum={"r2": errors},
         arrays={"reconstructions": rebuilt.astype(np.float32)},
