@@ -43,9 +43,8 @@ from sklearn.preprocessing import StandardScaler
 
 from isthmus.estimators import OutlierDetector
 from isthmus.estimators.answers import smallest
-from isthmus.estimators.outlier_scores import SCORES
-from isthmus.estimators.outliers import needs_density
 from isthmus.metrics import auc
+from isthmus.outliers import SCORES, needs_density
 
 DEFAULT = "ae neighbours"
 RECIPES = ["vae", "ae"]

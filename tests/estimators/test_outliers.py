@@ -13,8 +13,8 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from isthmus.errors import OptionError, UnknownNameError
 from isthmus.estimators import Autoencoder, OutlierDetector
-from isthmus.estimators.outlier_scores import SCORES
 from isthmus.metrics import auc
+from isthmus.outliers import SCORES
 
 QUICK: dict[str, Any] = {
     "latent_dim": 2,
@@ -98,6 +98,23 @@ def test_kl_is_the_closed_form_of_two_gaussians(trained, rows):
     mean, variance = q.mean.double().numpy(), q.variance.double().numpy()
     kl = 0.5 * (mean**2 + variance - 1 - np.log(variance)).sum(1)
     np.testing.assert_allclose(usual("kl", trained, rows, rows[:7]), -kl, rtol=1e-4)
+
+
+def test_rates_are_asked_under_a_condition_and_in_any_company(rows):
+    labels, order = np.arange(300) % 2, np.random.default_rng(1).permutation(300)
+    told = np.array(["a", "b"])[labels]
+    trained = Autoencoder("cvae", 2, epochs=2, hidden=(8,), threads=1, random_state=0)
+    found = trained.fit(rows, condition=told).rates(rows, condition=told)
+    model, x = trained.model_.double(), torch.as_tensor(rows)
+    with torch.no_grad():
+        q = model.infer(model.scaling(x), torch.eye(2, dtype=torch.float64)[labels])
+    mean, variance = q.mean.numpy(), q.variance.numpy()
+    model.float()
+    kl = 0.5 * (mean**2 + variance - 1 - np.log(variance)).sum(1)
+    np.testing.assert_allclose(found, kl, rtol=1e-6)
+    mixed = trained.rates(rows[order], condition=told[order])
+    np.testing.assert_allclose(mixed, found[order], rtol=1e-12)
+    assert not hasattr(Autoencoder("ae"), "rates")
 
 
 def test_latent_is_the_gaussian_density_of_codes(trained, rows):

@@ -60,8 +60,7 @@ def density(
     run; DATA are those of the training, by default from where they were then. Encoder, decoder and
     log p(x) stay as they are. `isthmus sample RUN --from prior` still draws from the prior.
     """
-    from isthmus.cli import remembered, running
-    from isthmus.cli.given import data_for
+    from isthmus.cli import running
     from isthmus.cli.talk import note, wrote
     from isthmus.densities import drop_density, fit_density, held_out_density
 
@@ -73,14 +72,9 @@ def density(
         return
     name = _name(kind, trained)
     given_options = _options(name, on, sets)
-    given = data_for(trained, data or remembered.own_data(trained))
+    given = running.trained_on(trained, data)
     source = given.as_source()
     fit_density(trained, source, name, seed=seed, **given_options)
-    if len(given) != trained.spec.length:
-        note(
-            f"these are {len(given):,} data and the run was trained on {trained.spec.length:,}: "
-            "other data have a split of their own"
-        )
     for text in given.notes:
         note(text)
     found = held_out_density(trained, source)

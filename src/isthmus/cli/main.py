@@ -51,6 +51,10 @@ COMMANDS = {
     "edit": Lazy("isthmus.cli.edit:edit", "Write DATA moved towards a label or a larger column."),
     "density": Lazy("isthmus.cli.density:density", "Fit a density to a run's codes, for `sample`."),
     "score": Lazy("isthmus.cli.score:score", "Write log p(x) of DATA, in nats per datum."),
+    "outliers": Lazy(
+        "isthmus.cli.outliers:outliers",
+        "Write how unusual each of DATA is, and which are outliers.",
+    ),
     "evaluate": Lazy("isthmus.cli.evaluate:evaluate", "Measure a run: every figure by its name."),
     "rate-distortion": Lazy(
         "isthmus.cli.rate_distortion:rate_distortion", "Draw what a bit of code buys on DATA."

@@ -15,19 +15,25 @@ TABLES = (".csv", ".csv.gz", ".tsv", ".parquet")
 ARRAYS = (".npy", ".npz")
 
 
-def own_data(run: Run) -> str:
+def own_data(run: Run, instead: str = "DATA") -> str:
     """What the run was trained on, where it was a file, a folder or a named data set.
+
+    Args:
+        run: A finished run.
+        instead: What a user may give in its place.
 
     Raises:
         OptionError: It was something in memory, or is no longer where it was.
     """
     data = run.reading.data
     if data is None:
-        raise OptionError(f"{run.folder} does not say which data it was trained on: give DATA.")
+        raise OptionError(
+            f"{run.folder} does not say which data it was trained on: give {instead}."
+        )
     if data not in DATASETS and not Path(data).exists():
         raise OptionError(
-            f"{run.folder} was trained on {data}, which is not here: give DATA, or go to the "
-            "folder that the training was started from."
+            f"{run.folder} was trained on {data}, which is not here: give {instead}, or go to "
+            "the folder that the training was started from."
         )
     return data
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from isthmus.cli import remembered
 from isthmus.cli.given import Given, data_for
 from isthmus.cli.sinks import Layout, Sink
 from isthmus.cli.talk import note
@@ -47,6 +49,24 @@ def begin(
         note(text)
     torch.manual_seed(seed)
     return run, where, given
+
+
+def trained_on(run: Run, data: str | None, instead: str = "DATA") -> Given:
+    """What a run was trained on: `data`, or what it remembers; a note where they are others.
+
+    Args:
+        run: A finished run.
+        data: From where, or None.
+        instead: What a user may give where the run's own are gone.
+    """
+    given = data_for(run, data or remembered.own_data(run, instead))
+    if len(given) == run.spec.length:
+        return given
+    other = (
+        f"these are {len(given):,} data and the run was trained on {run.spec.length:,}: other "
+        "data have a split of their own"
+    )
+    return replace(given, notes=(other, *given.notes))
 
 
 def one_condition(run: Run, text: str | None, where: torch.device) -> Tensor | None:

@@ -15,6 +15,7 @@ from torch import Tensor
 from isthmus.data import DataSpec
 from isthmus.data.spec import ConditionColumn
 from isthmus.model import LatentModel
+from isthmus.outliers import RATE_SAMPLES
 from isthmus.recipes import build_recipe
 from isthmus.registry import RECIPES
 from isthmus.training.devices import choose_device
@@ -79,6 +80,25 @@ def log_likelihood_by_row(
             row, samples, condition=None if condition is None else condition[i]
         ),
     )
+
+
+def rate_by_row(model: LatentModel, x: Tensor, condition: Tensor | None = None) -> Tensor:
+    """The rate KL(q(z|x) ‖ p(z)) of each row, with noise as `log_likelihood_by_row` has it.
+
+    Args:
+        model: With a density, in evaluation mode.
+        x: (N, *D), on the model's device.
+        condition: (N, C), for a conditional model.
+
+    Returns:
+        (N,) nats.
+    """
+
+    def ask(row: Tensor, i: slice) -> Tensor:
+        told = None if condition is None else condition[i]
+        return model.evidence(row, RATE_SAMPLES, condition=told, decoded=False).rate.detach()
+
+    return by_row(x, ask)
 
 
 def by_row(x: Tensor, ask: Callable[[Tensor, slice], Tensor]) -> Tensor:

@@ -25,7 +25,7 @@ def has_density(estimator: Asked) -> bool:
     model: LatentModel = getattr(estimator, "model_", None) or smallest(estimator._choice()[0])
     if not model.posterior.has_density:
         raise AttributeError(
-            f"{type(estimator).__name__} has no score_samples, for its recipe "
+            f"{type(estimator).__name__} has neither score_samples nor rates, for its recipe "
             f"{estimator._choice()[0]!r} gives a datum no probability: use VAE, or score(X), which "
             "is then the R² of the reconstruction."
         )

@@ -17,8 +17,8 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from isthmus.errors import OptionError
 from isthmus.estimators.answers import smallest
 from isthmus.estimators.models import Autoencoder
-from isthmus.estimators.outlier_scores import SCORES, OutlierScore
 from isthmus.estimators.trained import Floats
+from isthmus.outliers import SCORES, OutlierScore, needs_density
 from isthmus.registry import RECIPES
 
 # Parameters that `Autoencoder` takes by the same name.
@@ -185,8 +185,3 @@ class OutlierDetector(OutlierMixin, BaseEstimator):
                 f"criteria {able}."
             )
         return score
-
-
-def needs_density(score: Any) -> bool:
-    """Whether a class of scores asks for a density."""
-    return bool(score.needs_density)

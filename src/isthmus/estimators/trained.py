@@ -20,7 +20,7 @@ from torch import Tensor
 from isthmus.classification import class_probabilities
 from isthmus.data import DataSpec
 from isthmus.errors import DataError
-from isthmus.estimators.answers import answering, log_likelihood_by_row
+from isthmus.estimators.answers import answering, log_likelihood_by_row, rate_by_row
 from isthmus.estimators.available import has_classes, has_density, of_gaps, reads_gaps
 from isthmus.estimators.conditions import coded
 from isthmus.estimators.parameters import check_whole
@@ -189,6 +189,23 @@ class TrainedEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
             lambda model, x, given: log_likelihood_by_row(model, x, int(samples), given),
             condition,
         )
+
+    @available_if(has_density)
+    def rates(self, X: Any, condition: Any = None) -> Floats:
+        """The rate KL(q(z|x) ‖ p(z)) of each row: how far from the prior it is coded.
+
+        By 16 draws of the code, a function of the row's numbers, where there is no closed form.
+
+        Args:
+            X: (N, F).
+            condition: As `transform` takes it.
+
+        Returns:
+            (N,) nats.
+        """
+        check_is_fitted(self)
+        X = self._validated(X, reset=False)
+        return self._answer(X, self.spec_.shape, rate_by_row, condition)
 
     def score(self, X: Any, y: Any = None, condition: Any = None) -> float:
         """How good the model is on X, more being better.

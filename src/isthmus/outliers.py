@@ -1,0 +1,226 @@
+"""How usual a datum is to a trained model: the scores that outliers are found by, each by its name.
+
+Every score is higher for the more usual datum, as scikit-learn has it. It speaks to anything that
+answers as a `Trained` model does: an estimator, or a run.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any, Protocol, Self, final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from isthmus.registry import Registry
+
+SCORES = Registry("outlier score")
+Floats = NDArray[np.floating[Any]]
+# Rows of the training data that the entropy is averaged over, at most.
+ENTROPY_ROWS = 1000
+# Draws of z per datum where the rate has no closed form.
+RATE_SAMPLES = 16
+# How many of the nearest training data the distance is averaged over.
+NEIGHBOURS = 5
+
+
+class Trained(Protocol):
+    """What a score asks of a trained model, in scikit-learn's words.
+
+    The condition (N, C) of a conditional model comes by keyword, and to no other model.
+    """
+
+    def transform(self, X: Any, condition: Any = None) -> Any:
+        """The mean codes (N, Z) of rows (N, F)."""
+
+    def inverse_transform(self, X: Any, condition: Any = None) -> Any:
+        """The rows (N, F) that codes (N, Z) stand for."""
+
+    def score_samples(self, X: Any, *, condition: Any = None) -> Any:
+        """The log density of rows (N, F): (N,) nats."""
+
+    def rates(self, X: Any, condition: Any = None) -> Any:
+        """KL(q(z|x) ‖ p(z)) of rows (N, F): (N,) nats."""
+
+
+class OutlierScore(ABC):
+    """What is asked of a trained model about new data.
+
+    Attributes:
+        needs_density: Whether it asks for a posterior with a density.
+        by_distance: Whether it measures distances between rows, so that a column counts for as much
+            as it scatters.
+    """
+
+    needs_density = False
+    by_distance = False
+
+    @abstractmethod
+    def fit(self, model: Trained, X: Floats, condition: Any = None) -> Self:
+        """Look at the model's training data (N, F) once, given their conditions (N, C)."""
+
+    @abstractmethod
+    def usual(self, model: Trained, X: Floats, condition: Any = None) -> Floats:
+        """How usual each row of X (N, F) is, given (N, C): (N,), higher for the more usual."""
+
+
+def needs_density(score: Any) -> bool:
+    """Whether a class of scores asks for a density."""
+    return bool(score.needs_density)
+
+
+def rebuilt(model: Trained, X: Floats, condition: Any = None) -> Floats:
+    """Rows of data (N, F) after the mean code and back: (N, F)."""
+    told = _told(condition)
+    back: Floats = model.inverse_transform(model.transform(X, **told), **told)
+    return back
+
+
+def _log_p(model: Trained, X: Floats, condition: Any) -> Floats:
+    return np.asarray(model.score_samples(X, **_told(condition)))
+
+
+def _told(condition: Any) -> dict[str, Any]:
+    return {} if condition is None else {"condition": condition}
+
+
+@final
+@SCORES.register("neighbours")
+class NeighbourScore(OutlierScore):
+    """−(‖x − x̂_(1)‖ + … + ‖x − x̂_(5)‖) / 5, the nearest reconstructions of training data.
+
+    A datum off the surface that the model decodes to is far from all of them, and so is one on that
+    surface where no training datum lies: it sees both what the reconstruction error sees and what
+    the density of codes sees, in the data's own units.
+    """
+
+    by_distance = True
+
+    def fit(self, model: Trained, X: Floats, condition: Any = None) -> Self:
+        from sklearn.neighbors import NearestNeighbors
+
+        known = rebuilt(model, X, condition)
+        self.neighbours_: Any = NearestNeighbors(n_neighbors=min(NEIGHBOURS, len(X))).fit(known)
+        return self
+
+    def usual(self, model: Trained, X: Floats, condition: Any = None) -> Floats:
+        distances, _ = self.neighbours_.kneighbors(X)
+        return np.asarray(-distances.mean(1), dtype=np.float64)
+
+
+@final
+@SCORES.register("reconstruction")
+class ReconstructionScore(OutlierScore):
+    """−‖x − x̂‖², x̂ the data rebuilt from the mean code: what the model has no words for."""
+
+    by_distance = True
+
+    def fit(self, model: Trained, X: Floats, condition: Any = None) -> Self:
+        return self
+
+    def usual(self, model: Trained, X: Floats, condition: Any = None) -> Floats:
+        return -np.square(X - rebuilt(model, X, condition)).sum(1)
+
+
+@final
+@SCORES.register("likelihood")
+class LikelihoodScore(OutlierScore):
+    """log p(x) in nats, by importance sampling."""
+
+    needs_density = True
+
+    def fit(self, model: Trained, X: Floats, condition: Any = None) -> Self:
+        return self
+
+    def usual(self, model: Trained, X: Floats, condition: Any = None) -> Floats:
+        return _log_p(model, X, condition)
+
+
+@final
+@SCORES.register("kl")
+class RateScore(OutlierScore):
+    """−KL(q(z|x) ‖ p(z)) in nats: how far from the prior the datum is coded."""
+
+    needs_density = True
+
+    def fit(self, model: Trained, X: Floats, condition: Any = None) -> Self:
+        return self
+
+    def usual(self, model: Trained, X: Floats, condition: Any = None) -> Floats:
+        return -np.asarray(model.rates(X, **_told(condition)))
+
+
+@final
+@SCORES.register("likelihood-ratio")
+class LikelihoodRatioScore(OutlierScore):
+    """log p(x) − log b(x): what the model knows beyond a background b of independent Gaussians.
+
+    The background has the training data's mean and variance in each column and nothing else, so
+    that the ratio tells what is wrong between columns, whatever is far out in one of them.
+
+    Reference:
+        Ren et al., Likelihood Ratios for Out-of-Distribution Detection, arXiv 1906.02845, whose
+        background is a second model of perturbed data.
+    """
+
+    needs_density = True
+
+    def fit(self, model: Trained, X: Floats, condition: Any = None) -> Self:
+        self.mean_ = X.mean(0)
+        scale = X.std(0)
+        self.scale_ = np.where(scale > 0, scale, 1.0)
+        return self
+
+    def usual(self, model: Trained, X: Floats, condition: Any = None) -> Floats:
+        standard = (X - self.mean_) / self.scale_
+        constant = np.log(self.scale_).sum() + 0.5 * X.shape[1] * np.log(2 * np.pi)
+        background = -0.5 * np.square(standard).sum(1) - constant
+        return _log_p(model, X, condition) - background
+
+
+@final
+@SCORES.register("latent")
+class LatentScore(OutlierScore):
+    """log N(z; m, S) of the mean code, with mean m and covariance S of the training codes.
+
+    A Mahalanobis distance, in nats. Dimensions that do not vary count for nothing.
+    """
+
+    def fit(self, model: Trained, X: Floats, condition: Any = None) -> Self:
+        codes = model.transform(X, **_told(condition))
+        self.mean_ = codes.mean(0)
+        covariance = np.atleast_2d(np.cov(codes, rowvar=False, bias=True))
+        values, axes = np.linalg.eigh(covariance)
+        kept = values > values.max() * 1e-10
+        self.whitening_ = axes[:, kept] / np.sqrt(values[kept])
+        self.constant_ = 0.5 * np.log(2 * np.pi * values[kept]).sum()
+        return self
+
+    def usual(self, model: Trained, X: Floats, condition: Any = None) -> Floats:
+        white = (model.transform(X, **_told(condition)) - self.mean_) @ self.whitening_
+        found: Floats = -0.5 * np.square(white).sum(1) - self.constant_
+        return found
+
+
+@final
+@SCORES.register("typicality")
+class TypicalityScore(OutlierScore):
+    """−|−log p(x) − H|, with H the mean of −log p over training data: neither too odd nor too fit.
+
+    The test of typicality for a single datum.
+
+    Reference:
+        Nalisnick et al., Detecting Out-of-Distribution Inputs to Deep Generative Models Using
+        Typicality, arXiv 1906.02994.
+    """
+
+    needs_density = True
+
+    def fit(self, model: Trained, X: Floats, condition: Any = None) -> Self:
+        chosen = np.random.RandomState(0).permutation(len(X))[:ENTROPY_ROWS]
+        told = None if condition is None else condition[chosen]
+        self.entropy_ = -float(np.mean(_log_p(model, X[chosen], told)))
+        return self
+
+    def usual(self, model: Trained, X: Floats, condition: Any = None) -> Floats:
+        return -np.abs(-_log_p(model, X, condition) - self.entropy_)
