@@ -45,7 +45,8 @@ above the one until then by more than 2 standard errors of their difference. For
 
 When the rule had taken `ae rows + neighbours, city block`, PLAIN put the plain mean of its two
 distances, which have one unit, beside their sum on a scale of logarithms: it is taken if it is not
-worse by more than 1 standard error.
+worse by more than 1 standard error. `the detector as it is` is `OutlierDetector` at its defaults,
+which leaves out of the neighbours of an asked row the training row that it repeats.
 """
 
 from __future__ import annotations
@@ -269,6 +270,7 @@ def plain(known: np.ndarray, asked: np.ndarray, seed: int) -> dict[str, np.ndarr
         DEFAULT: ae.five("l2")[1],
         TAKEN: together(city, near_city),
         f"{TAKEN}, plain mean": city[1] + near_city[1],
+        "the detector as it is": -ae.usual("neighbours", asked),
     }
 
 

@@ -6,8 +6,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy.spatial.distance import cdist
 from scipy.stats import multivariate_normal, norm
 
+from isthmus.errors import DataError
 from isthmus.outliers import SCORES, needs_density, rebuilt
 
 AXES = np.linalg.qr(np.random.default_rng(0).normal(size=(4, 2)))[0]
@@ -48,13 +50,25 @@ def data(request: pytest.FixtureRequest) -> tuple[np.ndarray, np.ndarray, Any, A
     return known, asked, *(np.eye(2)[chance.integers(0, 2, n)] for n in (1500, 7))
 
 
+def levels(
+    known: np.ndarray, asked: np.ndarray, there: np.ndarray, metric: Any = "cityblock"
+) -> np.ndarray:
+    """log(1 + d / mean d) over its spread, d the mean distance to the five nearest."""
+    own = cdist(known, there, metric)
+    np.fill_diagonal(own, np.inf)
+    of_known, of_asked = (
+        np.sort(d, axis=1)[:, :5].mean(1) for d in (own, cdist(asked, there, metric))
+    )
+    mean = of_known.mean()
+    return np.log(1 + of_asked / mean) / np.std(np.log(1 + of_known / mean))
+
+
 def by_hand(name: str, known: np.ndarray, asked: np.ndarray, c: Any, d: Any) -> np.ndarray:
     centred, others = known - of(c), asked - of(d)
     log_p = multivariate_normal(np.zeros(4)).logpdf(others)
     if name == "neighbours":
         surface = np.stack([AXES @ (AXES.T @ row) for row in centred]) + of(c)
-        far = [sorted(np.linalg.norm(row - there) for there in surface) for row in asked]
-        return -np.array([sum(distances[:5]) / 5 for distances in far])
+        return -sum(levels(known, asked, there) for there in (known, surface))
     if name == "reconstruction":
         off = others @ (np.eye(4) - AXES @ AXES.T)
         return -np.einsum("ij,ij->i", off, off)
@@ -79,6 +93,46 @@ def test_scores_are_their_formulas_given_a_condition_or_none(name, data):
     np.testing.assert_allclose(score.usual(model, asked, d), by_hand(name, known, asked, c, d))
     if not score.needs_density:
         assert model.asked == []
+
+
+def test_a_known_row_is_judged_as_a_new_one_is(data):
+    known, _, c, _ = data
+    model, some = Linear(), [3, 17, 900]
+    rest = np.delete(np.arange(len(known)), some)
+    found = SCORES.create("neighbours").fit(model, known, c).usual(model, known[some], None)
+    # Without three of 1,500 rows the scales are all but the same.
+    told = None if c is None else c[rest]
+    unseen = SCORES.create("neighbours").fit(model, known[rest], told)
+    np.testing.assert_allclose(found, unseen.usual(model, known[some], None), rtol=0.02)
+
+
+def test_as_many_usual_rows_are_called_outliers_as_asked_for():
+    chance = np.random.default_rng(0)
+    known, new = chance.normal(size=(4000, 4)), chance.normal(size=(4000, 4))
+    score = SCORES.create("neighbours").fit(Linear(), known)
+    threshold = np.percentile(score.usual(Linear(), known), 10)
+    share = (score.usual(Linear(), new) < threshold).mean()
+    # Two binomial errors of .0047 each.
+    assert abs(share - 0.1) < 0.02
+
+
+def test_wide_rows_are_compared_by_euclidean_distances():
+    chance = np.random.default_rng(0)
+    known, asked = chance.normal(size=(40, 300)), chance.normal(size=(5, 300)) * 2
+
+    class Identity:
+        def transform(self, X, condition=None):
+            return X
+
+        inverse_transform = transform
+
+    found = SCORES.create("neighbours").fit(Identity(), known).usual(Identity(), asked)
+    np.testing.assert_allclose(found, -2 * levels(known, asked, known, "euclidean"), rtol=1e-6)
+
+
+def test_one_training_row_is_too_few_for_neighbours():
+    with pytest.raises(DataError, match="one training row"):
+        SCORES.create("neighbours").fit(Linear(), np.ones((1, 4)))
 
 
 def test_what_a_score_asks_for_is_said():

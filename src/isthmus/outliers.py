@@ -12,6 +12,7 @@ from typing import Any, Protocol, Self, final
 import numpy as np
 from numpy.typing import NDArray
 
+from isthmus.errors import DataError
 from isthmus.registry import Registry
 
 SCORES = Registry("outlier score")
@@ -22,6 +23,9 @@ ENTROPY_ROWS = 1000
 RATE_SAMPLES = 16
 # How many of the nearest training data the distance is averaged over.
 NEIGHBOURS = 5
+# Between rows of more numbers distances are Euclidean: city-block ones take fifteen times as long,
+# and gain where single columns lie far out, which among so many decide little.
+WIDE = 256
 
 
 class Trained(Protocol):
@@ -87,25 +91,71 @@ def _told(condition: Any) -> dict[str, Any]:
 @final
 @SCORES.register("neighbours")
 class NeighbourScore(OutlierScore):
-    """−(‖x − x̂_(1)‖ + … + ‖x − x̂_(5)‖) / 5, the nearest reconstructions of training data.
+    """−(log(1 + d/d̄) / s + log(1 + e/ē) / t): d is the mean distance to the five nearest training
+    rows, e that to the five nearest reconstructions of training rows.
 
-    A datum off the surface that the model decodes to is far from all of them, and so is one on that
-    surface where no training datum lies: it sees both what the reconstruction error sees and what
-    the density of codes sees, in the data's own units.
+    d̄ and ē are the means over the training rows, s and t the standard deviations of the two
+    logarithms over them. A training row has no neighbour in itself nor in its own reconstruction,
+    so that it scores as a new one does. A datum off the surface that the model decodes to is far
+    from all reconstructions, and so is one on it where no training datum lies; a usual datum that
+    the model rebuilds badly is near training rows at least. Distances are city-block ones, or
+    Euclidean where a row has more than 256 numbers.
+
+    Raises:
+        DataError: There are fewer than two training rows.
     """
 
     by_distance = True
 
     def fit(self, model: Trained, X: Floats, condition: Any = None) -> Self:
-        from sklearn.neighbors import NearestNeighbors
-
-        known = rebuilt(model, X, condition)
-        self.neighbours_: Any = NearestNeighbors(n_neighbors=min(NEIGHBOURS, len(X))).fit(known)
+        if len(X) < 2:
+            raise DataError("There is one training row; the score 'neighbours' needs at least two.")
+        self._places = {row.tobytes(): i for i, row in enumerate(X)}
+        own = self._own(X)
+        self._near = _Nearest(X, X, own)
+        self._near_surface = _Nearest(rebuilt(model, X, condition), X, own)
         return self
 
     def usual(self, model: Trained, X: Floats, condition: Any = None) -> Floats:
-        distances, _ = self.neighbours_.kneighbors(X)
-        return np.asarray(-distances.mean(1), dtype=np.float64)
+        own = self._own(X)
+        return -self._near.levels(X, own) - self._near_surface.levels(X, own)
+
+    def _own(self, X: Floats) -> NDArray[np.int64]:
+        """Which training row each row (N, F) is; -1 for others."""
+        return np.array([self._places.get(row.tobytes(), -1) for row in X], dtype=np.int64)
+
+
+@final
+class _Nearest:
+    """How far the nearest of known rows are, on a scale that the training rows set.
+
+    Args:
+        known: (N, F).
+        rows: (N, F) training rows.
+        own: (N,) which of the known rows is no neighbour of each.
+    """
+
+    def __init__(self, known: Floats, rows: Floats, own: NDArray[np.int64]) -> None:
+        from sklearn.neighbors import NearestNeighbors
+
+        self._count = min(NEIGHBOURS, len(known) - 1)
+        metric = "manhattan" if known.shape[1] <= WIDE else "euclidean"
+        self._index: Any = NearestNeighbors(n_neighbors=self._count + 1, metric=metric).fit(known)
+        distances = self._distances(rows, own)
+        self._mean = float(distances.mean()) or 1.0
+        self._spread = float(np.log1p(distances / self._mean).std()) or 1.0
+
+    def levels(self, rows: Floats, own: NDArray[np.int64]) -> Floats:
+        """(M,) of rows (M, F), the own ones (M,) of the known left out."""
+        found: Floats = np.log1p(self._distances(rows, own) / self._mean) / self._spread
+        return found
+
+    def _distances(self, rows: Floats, own: NDArray[np.int64]) -> Floats:
+        far, which = self._index.kneighbors(rows)
+        left_out = which == own[:, None]
+        left_out[~left_out.any(1), -1] = True
+        mean: Floats = far[~left_out].reshape(len(rows), self._count).mean(1)
+        return mean
 
 
 @final

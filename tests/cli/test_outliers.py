@@ -63,16 +63,27 @@ def x_of(*sources) -> torch.Tensor:
     return torch.cat([batch.x for source in sources for batch in source.chunks(100)])
 
 
+def levels(known: np.ndarray, asked: np.ndarray, there: np.ndarray) -> np.ndarray:
+    """log(1 + d / mean d) over its spread, d the mean city-block distance to the five nearest."""
+    own = cdist(known, there, "cityblock")
+    np.fill_diagonal(own, np.inf)
+    every = (own, cdist(asked, there, "cityblock"))
+    of_known, of_asked = (np.sort(d, axis=1)[:, :5].mean(1) for d in every)
+    mean = of_known.mean()
+    return np.log(1 + of_asked / mean) / np.log(1 + of_known / mean).std()
+
+
 def by_brute_force(folder: Path, own: Path, asked: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mean distances to the five nearest reconstructions, of asked and of held-out rows."""
+    """How far asked and held-out rows are from training rows and from their reconstructions."""
     run = Run.read(folder)
     training, *held_out = run.split.of(load(own))
     x = x_of(training)
     mean, spread = (f(x.double().numpy(), 0) for f in (np.mean, np.std))
-    there = (run.model.reconstruct(x).double().numpy() - mean) / spread
+    rows = x.double().numpy()
+    places = [(p - mean) / spread for p in (rows, run.model.reconstruct(x).double().numpy())]
 
-    def far(rows: np.ndarray) -> np.ndarray:
-        return np.sort(cdist((rows - mean) / spread, there), 1)[:, :5].mean(1)
+    def far(asked: np.ndarray) -> np.ndarray:
+        return sum(levels((rows - mean) / spread, (asked - mean) / spread, p) for p in places)
 
     return far(asked), far(x_of(*held_out).double().numpy())
 

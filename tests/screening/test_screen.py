@@ -1,4 +1,4 @@
-"""Screens against brute force: distances, tails, what is looked at and what is refused."""
+"""Screens against loops and closed forms: distances, tails, what is looked at, what is refused."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from scipy.spatial.distance import cdist
 
 from isthmus.data import Batch, DataSpec, Resident, Source, load
 from isthmus.errors import OptionError, UnknownNameError
 from isthmus.fitting import Run, fit
+from isthmus.outliers import SCORES
 from isthmus.screening import Screen, screen
 from isthmus.screening.reading import some_of
 
@@ -47,8 +47,17 @@ def rebuilt(run: Run, x: torch.Tensor, condition: torch.Tensor | None = None) ->
     return there.flatten(1).double().numpy()
 
 
-def brute_force(known: np.ndarray, asked: np.ndarray) -> np.ndarray:
-    return -np.sort(cdist(asked, known), 1)[:, :5].mean(1)
+def by_neighbours(known: np.ndarray, there: np.ndarray, asked: np.ndarray) -> np.ndarray:
+    """The score, which has tests of its own, of rows and reconstructions (N, F) as given."""
+
+    class Table:
+        def transform(self, X: Any, condition: Any = None) -> Any:
+            return X
+
+        def inverse_transform(self, X: Any, condition: Any = None) -> Any:
+            return there
+
+    return SCORES.create("neighbours").fit(Table(), known).usual(Table(), asked)
 
 
 def test_columns_count_by_their_spread_in_the_training_part(rows, table_run):
@@ -58,7 +67,8 @@ def test_columns_count_by_their_spread_in_the_training_part(rows, table_run):
     x = x_of(known).double().numpy()
     mean, spread = x.mean(0), x.std(0)
     there = (rebuilt(table_run, x_of(known)) - mean) / spread
-    expected = brute_force(there, (rows[:9] - mean) / spread)
+    asked = (rows[:9].astype(np.float64) - mean) / spread
+    expected = by_neighbours((x - mean) / spread, there, asked)
     np.testing.assert_allclose(found.scores, expected, rtol=1e-5)
     error = Screen(table_run, "reconstruction").fit(known, held_out)
     off = (rows[:9] - rebuilt(table_run, torch.from_numpy(rows[:9]))) / spread
@@ -118,7 +128,8 @@ def test_counts_go_by_roots_and_zeros_and_ones_as_they_are():
         one = Screen(run).fit(known, held_out)
         asked = next(source.chunks(8))
         there = scale(rebuilt(run, x_of(known)))
-        expected = brute_force(there, scale(asked.x.double().numpy()))
+        known_rows, asked_rows = (scale(x.double().numpy()) for x in (x_of(known), asked.x))
+        expected = by_neighbours(known_rows, there, asked_rows)
         np.testing.assert_allclose(one.judge(asked).scores, expected, rtol=1e-5)
         blame = one.blame(asked)
         np.testing.assert_allclose(blame.data, asked.x, rtol=1e-6)
@@ -144,7 +155,8 @@ def test_a_conditional_model_is_told_each_condition(by):
     if by == "neighbours":
         seen = next(known.chunks(200))
         there = rebuilt(run, seen.x, seen.condition) / spread
-        expected = brute_force(there, asked.x.double().numpy() / spread)
+        known_rows, asked_rows = (x.double().numpy() / spread for x in (seen.x, asked.x))
+        expected = by_neighbours(known_rows, there, asked_rows)
         np.testing.assert_allclose(told, expected, rtol=1e-4)
     else:
         turned = one.judge(Batch(asked.x, condition=asked.condition.flip(1))).scores

@@ -30,6 +30,8 @@ WIDEST_CODE = 16
 # A code that has not unfolded yet decodes everything to the middle, and the distance to the middle
 # is a poor score; so few rows are gone over often.
 STEPS = 2000
+# Training rows that a score looks at, at most: the dearest takes the distance of each to each.
+MOST_KNOWN = 20_000
 FEWEST_EPOCHS, MOST_EPOCHS = 20, 1000
 
 
@@ -43,11 +45,11 @@ class OutlierDetector(OutlierMixin, BaseEstimator):
     Args:
         recipe: As `isthmus recipes` lists it; not a conditional one. Four of the criteria ask for
             one with a density, such as vae.
-        criterion: By what a row is judged. "neighbours": the mean distance to the five nearest
-            reconstructions of training rows; "reconstruction": the squared error; "likelihood":
-            log p(x); "kl": the rate of the code; "likelihood-ratio": log p(x) against a background
-            of independent columns; "latent": the Gaussian density of the code; "typicality": how
-            far log p(x) is from what is typical.
+        criterion: By what a row is judged. "neighbours": the distances to the five nearest training
+            rows and to the five nearest reconstructions of training rows; "reconstruction": the
+            squared error; "likelihood": log p(x); "kl": the rate of the code; "likelihood-ratio":
+            log p(x) against a background of independent columns; "latent": the Gaussian density of
+            the code; "typicality": how far log p(x) is from what is typical.
         contamination: Share of the training rows that are to be called outliers: above 0, at
             most 0.5.
         latent_dim: Z; None takes half the columns, at least 1 and at most 16.
@@ -131,8 +133,9 @@ class OutlierDetector(OutlierMixin, BaseEstimator):
         rows = self._scaled(X)
         self.autoencoder_ = self._autoencoder(*X.shape).fit(rows)
         self.n_iter_ = self.autoencoder_.n_iter_
-        self._score = score.fit(self.autoencoder_, rows)
-        usual = self._score.usual(self.autoencoder_, rows)
+        known = rows[some_of(len(rows), MOST_KNOWN)]
+        self._score = score.fit(self.autoencoder_, known)
+        usual = self._score.usual(self.autoencoder_, known)
         self.offset_ = float(np.percentile(usual, 100.0 * self.contamination))
         return self
 
@@ -185,3 +188,10 @@ class OutlierDetector(OutlierMixin, BaseEstimator):
                 f"criteria {able}."
             )
         return score
+
+
+def some_of(rows: int, most: int) -> NDArray[np.int64]:
+    """Which of so many rows are looked at: all, or as many as `most`, the same ones every time."""
+    if rows <= most:
+        return np.arange(rows)
+    return np.sort(np.random.default_rng(0).permutation(rows)[:most])
