@@ -109,9 +109,7 @@ def _over_strata(
     strata = cast(Stratified, q).strata()
     share = -(-samples // len(strata))
     parts = [(_within(x, part, p, generate, share), possible) for part, possible in strata]
-    logs = torch.stack(
-        [found.log_likelihood.where(fits, -math.inf) for found, fits in parts]
-    )
+    logs = torch.stack([found.log_likelihood.where(fits, -math.inf) for found, fits in parts])
     errors = torch.stack([found.error for found, _ in parts])
     # The variances of a sum add up, each by its part of the sum.
     error = (torch.softmax(logs, 0).nan_to_num(0.0) * errors).square().sum(0).sqrt()

@@ -218,7 +218,7 @@ def test_lfq_entropy_is_that_of_the_softmax_over_all_codes():
     q = posterior(h)
     raw = posterior.head(h).view(40, 2, 4)
     codes = torch.tensor(list(itertools.product((-1.0, 1.0), repeat=4)))
-    distances = (raw[..., None, :] - codes).square().sum(-1)
+    distances = (raw.tanh()[..., None, :] - codes).square().sum(-1)
     p = (-distances / 1.3).softmax(-1)
     certain = -(p * p.log()).sum(-1).sum(1)
     mean = p.flatten(0, 1).mean(0)
@@ -226,6 +226,37 @@ def test_lfq_entropy_is_that_of_the_softmax_over_all_codes():
     torch.testing.assert_close(posterior.penalties(q)["entropy"], 0.1 * (certain - 0.7 * 2 * used))
     signs = torch.where(raw > 0, 1.0, -1.0)
     torch.testing.assert_close(q.mean, posterior.spread(signs))
+
+
+def test_lfq_gradient_is_that_of_the_bounded_head():
+    posterior = LookupFree(H, (2, 3), bits=4)
+    h = features().requires_grad_()
+    posterior(h).mean.sum().backward()
+    wanted = features().requires_grad_()
+    posterior.spread(posterior.head(wanted).view(40, 2, 4).tanh()).sum().backward()
+    torch.testing.assert_close(h.grad, wanted.grad)
+
+
+def test_a_sign_that_is_settled_can_be_turned_again():
+    """Far out, what bounds a dimension lets it neither drift on nor stay for ever."""
+    posterior = LookupFree(1, (1,), bits=1, entropy=0.0)
+    with torch.no_grad():
+        posterior.head.weight.fill_(1.0)
+        posterior.spread.weight.fill_(1.0)
+        posterior.spread.bias.zero_()
+    optimiser = torch.optim.Adam([posterior.head.weight], lr=0.05)
+
+    def push(towards, steps):
+        for _ in range(steps):
+            optimiser.zero_grad()
+            (posterior(torch.ones(1, 1)).mean - towards).square().sum().backward()
+            optimiser.step()
+
+    # A target beyond what a sign can give: its error is never 0, and an unbounded dimension walks.
+    push(3.0, 400)
+    assert posterior(torch.ones(1, 1)).mean.item() == 1.0
+    push(-3.0, 240)
+    assert posterior(torch.ones(1, 1)).mean.item() == -1.0
 
 
 def test_lfq_usage_in_groups_is_the_sum_and_has_a_gradient_where_codes_are_impossible():

@@ -23,7 +23,7 @@ def test_the_sphere_s_concentration_is_one_more_than_a_softplus_in_training_and_
     posterior = SpherePosterior(8, (20,)).train(training)
     q = posterior(H)
     out = posterior.head(H)
-    torch.testing.assert_close(q.kappa, 1.0 + out[:, -1].exp().log1p())
+    torch.testing.assert_close(q.kappa, 1.0 + (10.0 * out[:, -1]).exp().log1p())
     direction = out[:, :-1] / out[:, :-1].square().sum(-1, keepdim=True).sqrt()
     torch.testing.assert_close(q.mode, direction)
 

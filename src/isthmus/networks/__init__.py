@@ -3,6 +3,7 @@
 from isthmus.networks.backbones import BACKBONES, Sizes, is_large
 from isthmus.networks.base import ACTIVATIONS, DECODERS, ENCODERS, Decoder, Encoder
 from isthmus.networks.causal import CausalTransformer
+from isthmus.networks.charts import StandardisedDecoder, TangentDecoder
 from isthmus.networks.conditioned import ConditionedDecoder, ConditionedEncoder, LabelledDecoder
 from isthmus.networks.conv import ConvDecoder, ConvEncoder
 from isthmus.networks.dictionary import CentredEncoder, Dictionary
@@ -42,6 +43,8 @@ __all__ = [
     "ResidualDecoder",
     "ResidualEncoder",
     "Sizes",
+    "StandardisedDecoder",
+    "TangentDecoder",
     "is_large",
     "map_size",
 ]

@@ -41,7 +41,7 @@ class M2(Objective, DataDriven):
     labelled data, and weighs alpha N against the sum of the bounds over all N.
 
     Args:
-        alpha: Of the classifier's loss; the paper's weight 0.1 N is 0.1 here.
+        alpha: Of the classifier's loss; the paper's weight of 0.1 N is 0.1 here.
         beta: Of the rate, a number or a schedule.
         samples: S, draws of z per datum and class.
 
@@ -53,7 +53,7 @@ class M2(Objective, DataDriven):
     requires = (_labelled,)
     share: Tensor
 
-    def __init__(self, alpha: float = 0.1, beta: float | Schedule = 1.0, samples: int = 1) -> None:
+    def __init__(self, alpha: float = 3.0, beta: float | Schedule = 1.0, samples: int = 1) -> None:
         super().__init__(samples, beta)
         self.alpha = alpha
         self.register_buffer("share", torch.ones(()))

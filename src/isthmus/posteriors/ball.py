@@ -11,6 +11,7 @@ from isthmus.distributions.wrapped_normal import WrappedNormal, ball, exp_map, w
 from isthmus.maths import double_precision
 from isthmus.posteriors.base import POSTERIORS, Posterior
 from isthmus.posteriors.heads import location_scale, one_axis
+from isthmus.registry import pick
 
 
 @final
@@ -41,6 +42,7 @@ class BallPosterior(Posterior):
         one_axis("wrapped-normal", "a code", latent_shape, "'diagonal'")
         self.space = ball(curvature)
         self.curvature = curvature
+        self.chart = pick("tangent", curvature=curvature)
         self.head = nn.Linear(features, 2 * self.latent_shape[0])
 
     def forward(self, h: Tensor) -> WrappedNormal:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.distributions import Distribution
 
 from isthmus.errors import UnsupportedError
-from isthmus.registry import RECIPES, Part, Registry
+from isthmus.registry import RECIPES, Part, Pick, Registry
 
 POSTERIORS = Registry("posterior")
 ENCODE_MODES = Registry("encode mode")
@@ -34,6 +34,8 @@ class Posterior(Part, nn.Module, ABC):
         latent_shape: The event shape Z.
         space: Where codes live: "real", "sphere", "ball", "simplex", "codes"; the prior's must be
             the same.
+        chart: The decoder that another one stands behind, so that it reads such codes in units in
+            which the space's usual prior has mean 0 and unit spread; None where it has already.
     """
 
     has_density: ClassVar[bool]
@@ -43,6 +45,7 @@ class Posterior(Part, nn.Module, ABC):
     joint_density: ClassVar[bool] = False
     latent_shape: tuple[int, ...]
     space: str = "real"
+    chart: Pick | None = None
 
     @abstractmethod
     def forward(self, h: Tensor) -> Distribution:

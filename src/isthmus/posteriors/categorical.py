@@ -14,7 +14,17 @@ from isthmus.distributions import OneHotCategorical
 from isthmus.errors import OptionError, UnsupportedError
 from isthmus.maths import full_precision
 from isthmus.posteriors.base import POSTERIORS, ClassifyingPosterior, DiscretePosterior
+from isthmus.posteriors.heads import wide_start
+from isthmus.registry import Pick, pick
 from isthmus.schedules import Exponential, Paced, Schedule
+
+
+def standardised_classes(n_categories: int, first: int = 0) -> Pick:
+    """The chart of one-hot vectors of K classes, all as likely, behind `first` other numbers: an
+    element has the mean 1 / K and the variance (K - 1) / K².
+    """
+    spread = math.sqrt(n_categories - 1.0) / n_categories
+    return pick("standardised", mean=1.0 / n_categories, spread=spread, first=first)
 
 
 @final
@@ -63,9 +73,10 @@ class CategoricalPosterior(DiscretePosterior, ClassifyingPosterior, Paced):
         # Each variable has categories of its own.
         self.books = self.code_shape[-1]
         self.latent_shape = (*self.code_shape, n_categories)
+        self.chart = standardised_classes(n_categories)
         self.temperature = Exponential() if temperature is None else temperature
         self.straight_through = straight_through
-        self.head = nn.Linear(features, math.prod(self.latent_shape))
+        self.head = wide_start(nn.Linear(features, math.prod(self.latent_shape)))
 
     def forward(self, h: Tensor) -> OneHotCategorical:
         return OneHotCategorical(

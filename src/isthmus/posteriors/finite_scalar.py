@@ -15,14 +15,12 @@ from isthmus.distributions import Quantised
 from isthmus.errors import OptionError
 from isthmus.maths import straight_through
 from isthmus.posteriors.base import POSTERIORS, DiscretePosterior
+from isthmus.posteriors.heads import wide_start
 from isthmus.posteriors.integers import check_indices
 from isthmus.posteriors.places import Places
 
 # A hair of slack, so that the outermost levels are reached at finite values.
 SLACK = 1e-3
-# From PyTorch's start a head gives numbers of a spread of .3, of which the outer levels see little,
-# and codes that lie far out along several dimensions at once are hardly ever learned.
-GAIN = 3.0
 
 
 @final
@@ -35,7 +33,8 @@ class FiniteScalar(DiscretePosterior):
     number of codes is the product of the levels: (8, 6, 5), (8, 5, 5, 5), (7, 5, 5, 5, 5),
     (8, 8, 8, 6, 5) and (8, 8, 8, 5, 5, 5) have about 2^8, 2^10, 2^12, 2^14 and 2^16. The head
     starts with three times PyTorch's weights and no bias, which the paper does not say: its numbers
-    then have about unit spread before the tanh, and the outer levels are within reach.
+    then have about unit spread before the tanh, and the outer levels are within reach. From a
+    spread of .3 codes far out along several dimensions at once are hardly ever learned.
 
     Args:
         features: H, the width of the encoder's features.
@@ -76,10 +75,7 @@ class FiniteScalar(DiscretePosterior):
         self.register_buffer("offset", 0.5 * (counts % 2 == 0), persistent=False)
         self.register_buffer("counts", counts, persistent=False)
         self.register_buffer("basis", basis, persistent=False)
-        self.head = self._places.head(features, len(levels))
-        with torch.no_grad():
-            self.head.weight.mul_(GAIN)
-            self.head.bias.zero_()
+        self.head = wide_start(self._places.head(features, len(levels)))
         self.spread = nn.Linear(len(levels), self._places.width)
 
     def forward(self, h: Tensor) -> Quantised:

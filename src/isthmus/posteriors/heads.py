@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -13,6 +14,7 @@ from isthmus.maths import full_precision
 
 # exp(.5 * 20) and exp(.5 * -30): wide enough for any code, narrow enough for float32.
 LOG_VARIANCE_RANGE = (-30.0, 20.0)
+GAIN = 3.0
 
 # By the number of a map's axes.
 _CONVOLUTIONS: dict[int, type[nn.Conv1d | nn.Conv2d | nn.Conv3d]] = {
@@ -37,6 +39,18 @@ def linear_head(
     if grid:
         return _CONVOLUTIONS[len(grid)](features, per * latent_shape[0], 1)
     return nn.Linear(features, per * math.prod(latent_shape))
+
+
+def wide_start(head: nn.Linear) -> nn.Linear:
+    """The head with three times PyTorch's first weights and no bias.
+
+    Its numbers then have about unit spread in place of .3. What squashes them, a tanh before it
+    rounds or a softmax, sees little of its range otherwise.
+    """
+    with torch.no_grad():
+        head.weight.mul_(GAIN)
+        head.bias.zero_()
+    return head
 
 
 def one_axis(posterior: str, part: str, shape: Sequence[int], instead: str) -> int:

@@ -10,7 +10,7 @@ from torch.distributions import Distribution
 
 from isthmus.distributions import ContinuousOneHot
 from isthmus.posteriors.base import POSTERIORS, ClassifyingPosterior
-from isthmus.posteriors.categorical import CategoricalPosterior
+from isthmus.posteriors.categorical import CategoricalPosterior, standardised_classes
 from isthmus.posteriors.diagonal import DiagonalGaussian
 from isthmus.posteriors.heads import one_axis
 from isthmus.schedules import Schedule
@@ -57,6 +57,7 @@ class JointPosterior(ClassifyingPosterior):
         self.continuous = DiagonalGaussian(features, latent_shape)
         self.discrete = CategoricalPosterior(features, (n_choices,), n_categories, temperature)
         self.latent_shape = (latent_shape[0] + n_choices * n_categories,)
+        self.chart = standardised_classes(n_categories, first=latent_shape[0])
         self.space = f"joint of {n_choices} x {n_categories}"
 
     def forward(self, h: Tensor) -> ContinuousOneHot:

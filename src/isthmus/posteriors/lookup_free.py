@@ -15,6 +15,7 @@ from isthmus.distributions import Quantised
 from isthmus.errors import OptionError
 from isthmus.maths import straight_through
 from isthmus.posteriors.base import POSTERIORS, DiscretePosterior, PenalisedPosterior
+from isthmus.posteriors.heads import wide_start
 from isthmus.posteriors.integers import check_indices
 from isthmus.posteriors.places import Places
 
@@ -26,12 +27,18 @@ GROUP = 10
 @final
 @POSTERIORS.register("lfq")
 class LookupFree(PenalisedPosterior, DiscretePosterior):
-    """Each position is the signs of `bits` dimensions, their gradient passed straight through.
+    """Each position is the signs of `bits` dimensions, bounded by a tanh whose gradient passes
+    straight through.
 
     An entropy penalty w · (E_x H[k|x] − d · H[k]) per position asks for certain codes that are all
     in use, where q(k|x) is the softmax of −‖z − c_k‖² / temperature over the codes c_k in
-    {−1, 1}^bits. It factorises over bits given x, and H[k] is that of the batch: exact up to 10
-    bits, beyond that the sum over groups of 10, an upper bound.
+    {−1, 1}^bits, z the bounded dimensions. It factorises over bits given x, and H[k] is that of the
+    batch: exact up to 10 bits, beyond that the sum over groups of 10, an upper bound.
+
+    The paper has no bound. Without one the dimensions drift far from 0, where no step turns a sign
+    any more; with one a temperature of 1 would pull at all of them to the end of training, and a
+    small one does at those near 0 alone. The head starts with three times PyTorch's weights and no
+    bias, as that of `FiniteScalar`.
 
     Args:
         features: H, the width of the encoder's features.
@@ -61,7 +68,7 @@ class LookupFree(PenalisedPosterior, DiscretePosterior):
         bits: int = 9,
         entropy: float = 0.1,
         diversity: float = 1.0,
-        temperature: float = 1.0,
+        temperature: float = 0.1,
         grid: Sequence[int] = (),
     ) -> None:
         super().__init__()
@@ -75,25 +82,25 @@ class LookupFree(PenalisedPosterior, DiscretePosterior):
         self.diversity = diversity
         self.temperature = temperature
         self.register_buffer("basis", 2 ** torch.arange(bits), persistent=False)
-        self.head = self._places.head(features, bits)
+        self.head = wide_start(self._places.head(features, bits))
         self.spread = nn.Linear(bits, self._places.width)
 
     def forward(self, h: Tensor) -> Quantised:
-        raw = self._places.read(self.head, h)
-        positive = raw > 0
-        signs = positive.to(raw.dtype) * 2.0 - 1.0
-        value = self.spread(straight_through(raw, signs))
+        bounded = self._places.read(self.head, h).tanh()
+        positive = bounded > 0
+        signs = positive.to(bounded.dtype) * 2.0 - 1.0
+        value = self.spread(straight_through(bounded, signs))
         return Quantised(
             self._places.lay(value),
             (positive * self.basis).sum(-1),
             len(self.latent_shape),
-            {"entropy": self.entropy * self._disorder(raw)},
+            {"entropy": self.entropy * self._disorder(bounded)},
         )
 
-    def _disorder(self, raw: Tensor) -> Tensor:
+    def _disorder(self, bounded: Tensor) -> Tensor:
         """(B,) Σ_positions H[k|x] − d · H[k], in nats."""
         # ‖z − 1‖² and ‖z + 1‖² differ by 4 z in each bit.
-        logits = 4.0 * raw / self.temperature
+        logits = 4.0 * bounded / self.temperature
         uncertain = (F.softplus(logits) - logits * logits.sigmoid()).flatten(1).sum(1)
         used = usage_entropy(logits.sigmoid().flatten(0, -2))
         return uncertain - self.diversity * math.prod(self.code_shape) * used

@@ -12,7 +12,7 @@ from isthmus.data.spec import DataSpec
 from isthmus.errors import OptionError
 from isthmus.likelihoods import ObservedLikelihood
 from isthmus.model import LatentModel
-from isthmus.networks import Encoder, LeadingDecoder, Sizes, map_size
+from isthmus.networks import DECODERS, Encoder, LeadingDecoder, Sizes, map_size
 from isthmus.objectives import OBJECTIVES, Objective
 from isthmus.posteriors import POSTERIORS, DiscretePosterior
 from isthmus.priors import PRIORS
@@ -203,6 +203,8 @@ def assemble(
         read = (lowest,) if lowest else made.latent_shape
         _, decoder = networks_for(network, replace(sizes, latent_shape=read), reads)
         decoder = LeadingDecoder(decoder, lowest) if lowest else decoder
+    if made.chart is not None:
+        decoder = DECODERS.create(made.chart.name, decoder=decoder, **made.chart.options)
     if isinstance(made, DiscretePosterior):
         context |= {"code_shape": made.code_shape, "n_codes": made.n_codes}
     model = LatentModel(

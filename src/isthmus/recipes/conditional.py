@@ -101,12 +101,13 @@ def miwae_imputation(spec: DataSpec, axes: Axes, samples: int = 20) -> Built:
 
 
 @recipe("m2", paper="1406.5298", year=2014, family=FAMILY, condition=True)
-def m2(spec: DataSpec, axes: Axes, alpha: float = 0.1, kl_warmup: float = SHARE) -> Built:
+def m2(spec: DataSpec, axes: Axes, alpha: float = 3.0, kl_warmup: float = SHARE) -> Built:
     """A VAE whose code is a class beside numbers, learned from a few labels and many data without.
 
     Use it to classify where labels are scarce (`class_probabilities`, the estimators' `predict`),
     and to draw or rebuild a datum as another class. Labels are the condition: a column whose empty
-    cells (NaN, None) are unlabelled, `missing=True`; in the estimators y = -1.
+    cells (NaN, None) are unlabelled, `missing=True`; in the estimators y = -1. `alpha` weighs the
+    classifier's own loss against the bound of all data; the paper's 0.1 leaves few labels unheard.
     """
     classes = _one_label(spec, "m2")
     return assemble(
@@ -125,6 +126,7 @@ def ml_vae(spec: DataSpec, axes: Axes, content: int = 0, kl_warmup: float = SHAR
 
     Use it to part what a group has in common from what varies within it; the condition is the
     group. The content of a group is the product of what its members say: many members, more sure.
+    A datum alone is told less well than by a vae of that size: only the style is its own.
     """
     return _of_groups(spec, axes, content, "product", kl_warmup)
 
@@ -134,7 +136,8 @@ def group_vae(spec: DataSpec, axes: Axes, content: int = 0, kl_warmup: float = S
     """A VAE of groups as ml-vae, the content of a group being the average of what its members say.
 
     Use it as ml-vae, where members are no independent evidence: ten pictures of one face need not
-    make it ten times as sure.
+    make it ten times as sure. Each says the content as surely as its group does, too surely for a
+    datum alone, whose bound and log p(x) are the lower for it.
     """
     return _of_groups(spec, axes, content, "average", kl_warmup)
 

@@ -20,7 +20,8 @@ def svae(spec: DataSpec, axes: Axes, kl_warmup: float = SHARE) -> Built:
 
     Use it where only the angle between codes should count, as for cosine similarity; no point of
     the sphere is a centre that codes crowd into. `latent_dim` is that of the space around the
-    sphere, at least 2.
+    sphere, at least 2, and one more than the freedom of a code. One concentration for all
+    directions carries a little less than a vae's scale for each.
     """
     return assemble(
         spec,
@@ -99,6 +100,7 @@ def joint_vae(
     Use it where the data have kinds as well as degrees. The capacities grow from 0 to
     `continuous_nats` and `discrete_nats` over the first `share` of training; `gamma` is the price
     of a nat away from them, without one the paper's 30 for each 1,024 elements of a datum, or 1.
+    Its capacities are for parting kinds from degrees, and cost log p(x).
     """
     price = max(1.0, PRICE_PER_ELEMENT * spec.size) if gamma is None else gamma
     sizes = {"n_choices": n_choices, "n_categories": n_categories}
