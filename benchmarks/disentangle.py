@@ -1,6 +1,6 @@
 """Which autoencoder separates the factors of the sprites? Five of them, several seeds, one table.
 
-    python benchmarks/disentangle.py [--budget cpu|full] [--seeds 0 1]
+    python benchmarks/disentangle.py [--budget cpu|full] [--epochs N] [--seeds 0 1]
 
 `cpu` takes 5,760 sprites (3 shapes x 6 scales x 5 orientations from 0 to 72 degrees x 8 x 8
 positions), every second pixel of them (32 x 32), fully connected networks 256-128 and 5 latents.
@@ -131,6 +131,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--out", type=Path, default=Path("reproductions/disentangle"))
     parser.add_argument("--seeds", type=int, nargs="+")
     parser.add_argument("--models", nargs="+", choices=list(MODELS), default=list(MODELS))
+    parser.add_argument("--epochs", type=int, help="in place of the budget's")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--quick", action="store_true", help="a smoke run: it means nothing")
     return parser.parse_args()
@@ -268,6 +269,7 @@ def shown(values: list[float]) -> str:
 def main() -> None:
     options = arguments()
     how = BUDGETS[options.budget]
+    how = replace(how, epochs=options.epochs or how.epochs)
     if options.quick:
         how = replace(how, epochs=1, train=200, test=100, seeds=(0, 1))
     seeds = tuple(options.seeds or how.seeds)
