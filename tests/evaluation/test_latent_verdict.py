@@ -33,6 +33,24 @@ def test_gaps_within_noise_decide_nothing():
     assert "In 1 figure the two are within noise: probe." in finding.text
 
 
+def test_one_of_many_figures_is_beyond_noise_by_chance():
+    # 2.5 standard errors apart: p .0124, and .0124 times 8 by Holm.
+    gap, others = 2.5 * 0.01 * 2**0.5, [key for key in keys() if key != "probe"][:7]
+    same = dict.fromkeys(others, 0.5)
+    alone = latent_space(
+        [judged("ae", r2=0.9, probe=0.8), judged("vae", r2=0.9, nll=1.0, probe=0.8 + gap)]
+    )
+    assert alone.winner == "vae"
+    among = latent_space(
+        [
+            judged("ae", r2=0.9, probe=0.8, **same),
+            judged("vae", r2=0.9, nll=1.0, probe=0.8 + gap, **same),
+        ]
+    )
+    assert among.winner == ""
+    assert "In 8 figures the two are within noise" in among.text
+
+
 def test_a_figure_without_an_uncertainty_decides_nothing():
     finding = latent_space(
         [

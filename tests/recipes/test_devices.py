@@ -1,7 +1,7 @@
 """Every recipe away from the CPU, on a machine without a GPU: what lies in the wrong place, and
 where a training step waits for the device.
 
-Each recipe is trained, asked and sampled on the device of `elsewhere.py`, whose numbers are the
+Each recipe is trained, asked and sampled on the device of `tests/elsewhere.py`, whose numbers are the
 CPU's. So this shows that the tensors of a run and of a model's answers meet on one device, and
 that no training step reads a number back, beyond what `WAITS` names. It shows nothing of what a
 GPU computes, how fast, or in how much memory: no kernel of one runs, none is compiled or captured,
@@ -10,12 +10,9 @@ and what asks for "cuda" by name is not reached.
 
 from __future__ import annotations
 
-import importlib.util
 from collections import Counter
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
-from types import ModuleType
 from typing import final
 from unittest.mock import patch
 
@@ -48,15 +45,6 @@ WAITS = {
     "fsq-vae": {INTEGERS: OUTSIDE},
     "lfq-vae": {INTEGERS: OUTSIDE},
 }
-
-
-@pytest.fixture(scope="module")
-def away() -> ModuleType:
-    path = Path(__file__).with_name("elsewhere.py")
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 class Waits(Counter):

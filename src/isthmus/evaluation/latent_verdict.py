@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 from isthmus.evaluation.measures import MEASURES, column
 from isthmus.evaluation.measures.tables import DISENTANGLEMENT, LATENT
-from isthmus.evaluation.ranking import Judged, leads, rank
+from isthmus.evaluation.pairs import LEVEL, holm
+from isthmus.evaluation.ranking import Judged, chance, rank
 from isthmus.evaluation.results import Finding
 
 ON_CODES = "the latent space, plain or variational"
@@ -32,12 +33,16 @@ def latent_space(main: Sequence[Judged]) -> Finding | None:
     if plain is None or variational is None:
         return None
     a, b = _named(plain.models, "ae"), _named(variational.models, "vae")
+    both = [
+        key
+        for key in keys()
+        if all(math.isfinite(j.result.metrics.get(key, math.nan)) for j in (a, b))
+    ]
     ahead: dict[str, list[str]] = {a.result.label: [], b.result.label: []}
     level: list[str] = []
-    for key in keys():
-        if not all(math.isfinite(j.result.metrics.get(key, math.nan)) for j in (a, b)):
-            continue
-        if not _sure(a, b, key):
+    # Of so many figures one is beyond noise by chance alone.
+    for key, p in zip(both, holm([_chance(a, b, key) for key in both]), strict=True):
+        if not p < LEVEL:
             level.append(column(key).title)
             continue
         first = max((a, b), key=lambda j: column(key).better * j.result.metrics[key])
@@ -69,11 +74,11 @@ def _named(models: Sequence[Judged], name: str) -> Judged:
     return next((j for j in models if j.result.name == name), models[0])
 
 
-def _sure(a: Judged, b: Judged, key: str) -> bool:
-    """Whether the gap is beyond noise; a figure without an uncertainty settles nothing."""
+def _chance(a: Judged, b: Judged, key: str) -> float:
+    """P of the gap between the two; a figure without an uncertainty settles nothing."""
     known = any(len(j.result.seeds.get(key, [])) > 1 or key in j.result.errors for j in (a, b))
     paired = key in a.per_datum and key in b.per_datum
-    return (known or paired) and leads(a, b, key)
+    return chance(a, b, key) if known or paired else 1.0
 
 
 def _figures(a: Judged, b: Judged, key: str) -> str:

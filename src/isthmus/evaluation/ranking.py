@@ -11,12 +11,9 @@ import numpy as np
 
 from isthmus.evaluation.kinds import apart
 from isthmus.evaluation.measures import column
-from isthmus.evaluation.pairs import Pair
+from isthmus.evaluation.pairs import LEVEL, Pair
 from isthmus.evaluation.results import ModelResult
 from isthmus.evaluation.units import Floats
-
-# A lead of fewer standard errors than this is within noise.
-SIGMAS = 2.0
 
 
 @final
@@ -85,38 +82,52 @@ def held_level(models: Sequence[Judged], pairs: Sequence[Pair]) -> list[Judged]:
 
 
 def leads(first: Judged, second: Judged, key: str) -> bool:
-    """Whether the first is better by more than its uncertainty.
+    """Whether the first is better by more than chance leaves at 5 %."""
+    return chance(first, second, key) < LEVEL
 
-    Over seeds by Welch's test at 5 %, a baseline being the same at every seed; over data by the
-    paired differences of per-datum values where both have them, and never where the paired test
-    among all models leaves the two level. Where there is neither, by both standard errors.
+
+def chance(first: Judged, second: Judged, key: str) -> float:
+    """How likely a gap of this size is where there is no difference.
+
+    Over seeds by Welch's test, a baseline being the same at every seed; over data by the paired
+    differences of per-datum values where both have them, and 1 where the paired test among all
+    models leaves the two level. Where there is neither, by both standard errors. Where seeds and
+    data both say something, the larger counts.
     """
     a, b = first.result, second.result
     if (key, b.label) in first.level:
-        return False
+        return 1.0
     shown = column(key)
     gap = abs(shown.held(a.metrics[key]) - shown.held(b.metrics[key]))
-    seeds_a, seeds_b = a.seeds.get(key, []), b.seeds.get(key, [])
-    repeated = [s for s in (seeds_a, seeds_b) if len(s) > 1]
-    if repeated and gap <= _welch(repeated):
-        return False
+    repeated = [s for s in (r.seeds.get(key, []) for r in (a, b)) if len(s) > 1]
+    found = [_welch(gap, repeated)] if repeated else []
     if key in first.per_datum and key in second.per_datum:
         difference = first.per_datum[key] - second.per_datum[key]
-        error = difference.std(ddof=1) / math.sqrt(len(difference))
-        return bool(abs(difference.mean()) > SIGMAS * error)
-    if repeated:
-        return True
-    return gap > SIGMAS * math.hypot(a.errors.get(key, 0.0), b.errors.get(key, 0.0))
+        found.append(
+            _normal(difference.mean(), difference.std(ddof=1) / math.sqrt(len(difference)))
+        )
+    elif not repeated:
+        found.append(_normal(gap, math.hypot(a.errors.get(key, 0.0), b.errors.get(key, 0.0))))
+    return max(found)
 
 
-def _welch(samples: Sequence[Sequence[float]]) -> float:
-    """The gap between two means, or a mean and a known one, that chance leaves at 5 %."""
+def _normal(gap: float, error: float) -> float:
+    """P of a gap with this standard error."""
+    if math.isnan(error):
+        return 1.0
+    if error == 0.0:
+        return float(gap == 0)
+    return math.erfc(abs(gap) / error / math.sqrt(2.0))
+
+
+def _welch(gap: float, samples: Sequence[Sequence[float]]) -> float:
+    """P of a gap between two means, or a mean and a known one."""
     from scipy.stats import t
 
     squares = [float(np.var(s, ddof=1)) / len(s) for s in samples]
     total = sum(squares)
     if total == 0.0:
-        return 0.0
+        return float(gap == 0)
     # Welch and Satterthwaite's degrees of freedom.
     freedom = total**2 / sum(q**2 / (len(s) - 1) for q, s in zip(squares, samples, strict=True))
-    return float(t.ppf(0.975, freedom)) * math.sqrt(total)
+    return float(2.0 * t.sf(gap / math.sqrt(total), freedom))

@@ -167,6 +167,7 @@ def elsewhere(heard: Callable[[str], None]) -> Iterator[torch.device]:
 
     plain = torch.optim.Adam
     checks = torch.distributions.Distribution._validate_args
+    overwrites = torch.__future__.get_overwrite_module_params_on_conversion()
     with (
         # What these do differently on a device that they do not know.
         patch.object(torch, "autocast", Autocast),
@@ -176,9 +177,12 @@ def elsewhere(heard: Callable[[str], None]) -> Iterator[torch.device]:
         Making(heard),
     ):
         torch.distributions.Distribution.set_default_validate_args(True)
+        # `module.half()` would exchange a parameter's type and leave its numbers as they were.
+        torch.__future__.set_overwrite_module_params_on_conversion(True)
         try:
             yield THERE
         finally:
+            torch.__future__.set_overwrite_module_params_on_conversion(overwrites)
             torch.distributions.Distribution.set_default_validate_args(checks)
 
 
