@@ -101,6 +101,58 @@ def test_scaled_latents_say_so_and_decode_as_the_unscaled_do(weights, pictures, 
         assert np.abs(one - other).max() <= 1
 
 
+@pytest.mark.parametrize("whole", [False, True])
+def test_scale_writes_the_scaling_that_gives_unit_variance(
+    whole, weights, pictures, isthmus, tmp_path
+):
+    folder = tmp_path / "deep" / "scaled"
+    more = ["--whole"] if whole else []
+    said = isthmus("scale", weights, pictures, *more, "-o", folder).stdout
+    assert "3 images of 2 sizes" in said
+    before, after = (AutoencoderKL.from_pretrained(f) for f in (weights, folder))
+    # The moments of the mixture of all q(z|x), a position counting as one draw.
+    every = [before.moments(_image(pictures / name)) for name in SIZES]
+    mean, variance = (
+        torch.cat([f(m).flatten(2)[0] for m in every], 1).double().detach().numpy()
+        for f in (lambda m: m[0], lambda m: m[1].exp())
+    )
+    axis = None if whole else 1
+    middle = mean.mean(axis)
+    spread = np.sqrt(variance.mean(axis) + np.square(mean).mean(axis) - middle**2)
+    config = after.config
+    if whole:
+        assert config.latents_mean is None
+        assert config.shift_factor == pytest.approx(middle, abs=1e-5)
+        assert config.scaling_factor == pytest.approx(1 / spread, rel=1e-4)
+        assert f"scaling_factor: {1 / spread:.4g}"[:-1] in said
+    else:
+        np.testing.assert_allclose(config.latents_mean, middle, atol=1e-5)
+        np.testing.assert_allclose(config.latents_std, spread, rtol=1e-4)
+        assert "latents_std: " in said
+    for name, own in before.state_dict().items():
+        assert torch.equal(own, after.state_dict()[name])
+
+
+def test_scale_by_means_leaves_out_the_posterior_s_variance(weights, pictures, isthmus, tmp_path):
+    isthmus("scale", weights, pictures, "--whole", "--means", "-o", tmp_path / "a")
+    model = AutoencoderKL.from_pretrained(weights)
+    means = np.concatenate(
+        [model.encode(_image(pictures / name)).detach().numpy().ravel() for name in SIZES]
+    )
+    found = AutoencoderKL.from_pretrained(tmp_path / "a").config.scaling_factor
+    assert found == pytest.approx(1 / means.std(), rel=1e-4)
+
+
+def test_scale_refuses_what_is_there_and_other_models(
+    weights, pictures, digits_run, refused, tmp_path
+):
+    there, new = tmp_path / "there", tmp_path / "new"
+    there.mkdir()
+    assert "exists already" in refused("scale", weights, pictures, "-o", there).stderr
+    assert "no image autoencoder" in refused("scale", digits_run, "digits", "-o", new).stderr
+    assert not new.exists()
+
+
 def test_reconstructions_keep_size_and_name(weights, pictures, isthmus, tmp_path):
     said = isthmus("reconstruct", weights, pictures, "-o", tmp_path / "again").stdout
     model = AutoencoderKL.from_pretrained(weights)

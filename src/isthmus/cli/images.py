@@ -14,6 +14,7 @@ from isthmus.autoencoder_kl import AutoencoderKL
 from isthmus.autoencoder_kl.cache import CODES, MOMENTS
 from isthmus.cli import values
 from isthmus.cli.image_files import images_in, latents_in, latents_to, pictures_to
+from isthmus.cli.places import parents_of
 from isthmus.cli.sinks import CACHE
 from isthmus.cli.talk import note, with_progress, wrote
 from isthmus.cli.writers import Target
@@ -104,7 +105,7 @@ def opened(run: str, device: str, asked: Asked) -> AutoencoderKL | None:
     if asked.scaled and not found.config.is_scaled:
         note(
             f"{run} has the scaling factor 1, so scaled latents are the unscaled: "
-            "AutoencoderKL.estimate_scaling finds another, and save_pretrained keeps it"
+            "`isthmus scale` finds another"
         )
     if asked.precision in HALVES:
         found.half(HALVES[asked.precision])
@@ -202,6 +203,41 @@ def reconstruct(
     wrote(target.path, f"{count(groups):,} reconstructions of {_sizes(groups)}")
     error = max(squared / elements, 1e-12)
     click.echo(f"PSNR of all pixels together {-10.0 * math.log10(error):.2f} dB")
+
+
+def rescale(
+    model: AutoencoderKL,
+    data: str,
+    folder: Path,
+    image_size: str | None,
+    asked: Asked,
+    **how: bool,
+) -> None:
+    """Write the model with the scaling under which the latents of images have unit variance.
+
+    Args:
+        model: Its config is changed.
+        data: Images, of any sizes.
+        folder: In diffusers' format.
+        image_size: What they are resized to, or None.
+        asked: How large a pass may be.
+        **how: As `AutoencoderKL.estimate_scaling` takes it.
+    """
+    groups = _read(model, data, image_size)
+    device = next(model.parameters()).device
+    pieces = images_in(groups, asked.batch_size, device)
+    seen = with_progress(pieces, count(groups), "measuring")
+    config = model.estimate_scaling((piece.values for piece in seen), **how)
+    with parents_of(folder):
+        model.save_pretrained(folder)
+    wrote(folder, f"the model with the scaling of {count(groups):,} images of {_sizes(groups)}")
+    if config.latents_mean is not None and config.latents_std is not None:
+        for title, numbers in (("mean", config.latents_mean), ("std", config.latents_std)):
+            click.echo(f"latents_{title}: {', '.join(f'{number:.4g}' for number in numbers)}")
+    else:
+        click.echo(
+            f"scaling_factor: {config.scaling_factor:.5g}, shift_factor: {config.shift_factor:.4g}"
+        )
 
 
 def _sizes(groups: list[OneSize]) -> str:

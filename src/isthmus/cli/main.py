@@ -50,6 +50,9 @@ COMMANDS = {
     ),
     "edit": Lazy("isthmus.cli.edit:edit", "Write DATA moved towards a label or a larger column."),
     "density": Lazy("isthmus.cli.density:density", "Fit a density to a run's codes, for `sample`."),
+    "scale": Lazy(
+        "isthmus.cli.scale:scale", "Write an image autoencoder with the scaling of its latents."
+    ),
     "score": Lazy("isthmus.cli.score:score", "Write log p(x) of DATA, in nats per datum."),
     "outliers": Lazy(
         "isthmus.cli.outliers:outliers",

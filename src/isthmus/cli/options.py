@@ -132,19 +132,21 @@ made_options = stack(
 scaled_option = click.option(
     "--scaled", is_flag=True, help="Image latents in a diffusion model's units."
 )
+# What published weights are found by.
+weights_options = stack(
+    click.option("--revision", metavar="NAME", help="Published weights: branch, tag or commit."),
+    click.option("--subfolder", metavar="NAME", help="Published weights: where the config lies."),
+    click.option("--variant", metavar="NAME", help="Published weights: such as fp16."),
+)
 # What such a model is read and run by, whether its images are written or measured.
 single_image_options = stack(
     click.option(
         "--memory", metavar="1GB", help="Image models: keep a pass within this, exactly the same."
     ),
     click.option("--precision", metavar="NAME", help="Image models: float32, float16 or bfloat16."),
-    click.option("--revision", metavar="NAME", help="Published weights: branch, tag or commit."),
-    click.option("--subfolder", metavar="NAME", help="Published weights: where the config lies."),
-    click.option("--variant", metavar="NAME", help="Published weights: such as fp16."),
+    weights_options,
 )
-image_model_options = stack(
-    single_image_options,
-    click.option(
-        "--batch-size", type=click.IntRange(1), metavar="N", help="Image models: images in a pass."
-    ),
+batch_size_option = click.option(
+    "--batch-size", type=click.IntRange(1), metavar="N", help="Image models: images in a pass."
 )
+image_model_options = stack(single_image_options, batch_size_option)
