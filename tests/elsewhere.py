@@ -15,8 +15,9 @@ Ordinary code runs as it is: `model.to("meta")`, `torch.zeros(3, device=x.device
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import is_dataclass
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -184,6 +185,41 @@ def elsewhere(heard: Callable[[str], None]) -> Iterator[torch.device]:
         finally:
             torch.__future__.set_overwrite_module_params_on_conversion(overwrites)
             torch.distributions.Distribution.set_default_validate_args(checks)
+
+
+def asked_in_both(ask: Callable[[torch.device], Any], atol: float = 1e-6) -> None:
+    """Ask on the CPU and elsewhere, from one seed: the numbers must be the same, and each tensor of
+    an answer lie where it was asked for.
+
+    Args:
+        ask: Answers on a device: tensors, or tuples, lists, dicts and dataclasses of them.
+        atol: How far numbers may be apart: the CPU has kernels of its own for some operations.
+    """
+    torch.manual_seed(1)
+    here = list(tensors(ask(HERE)))
+    assert here
+    assert {t.device for t in here} == {HERE}
+    with elsewhere(lambda what: None):
+        torch.manual_seed(1)
+        there = list(tensors(ask(THERE)))
+        assert {t.device for t in there} == {THERE}
+        there = [t.cpu() for t in there]
+    assert len(here) == len(there)
+    for mine, theirs in zip(here, there, strict=True):
+        torch.testing.assert_close(theirs, mine, rtol=1e-5, atol=atol, equal_nan=True)
+
+
+def tensors(answer: Any) -> Iterator[Tensor]:
+    """The tensors that an answer holds, a model apart."""
+    if isinstance(answer, Tensor):
+        yield answer.detach()
+    elif isinstance(answer, (tuple, list)):
+        for part in answer:
+            yield from tensors(part)
+    elif isinstance(answer, Mapping):
+        yield from tensors(list(answer.values()))
+    elif is_dataclass(answer):
+        yield from tensors(list(vars(answer).values()))
 
 
 def callers() -> Iterator[tuple[str, dict[str, Any]]]:

@@ -1,8 +1,8 @@
 """Every recipe away from the CPU, on a machine without a GPU: what lies in the wrong place, and
 where a training step waits for the device.
 
-Each recipe is trained, asked and sampled on the device of `tests/elsewhere.py`, whose numbers are the
-CPU's. So this shows that the tensors of a run and of a model's answers meet on one device, and
+Each recipe is trained, asked and sampled on the device of `tests/elsewhere.py`, whose numbers are
+the CPU's. So this shows that the tensors of a run and of a model's answers meet on one device, and
 that no training step reads a number back, beyond what `WAITS` names. It shows nothing of what a
 GPU computes, how fast, or in how much memory: no kernel of one runs, none is compiled or captured,
 and what asks for "cuda" by name is not reached.

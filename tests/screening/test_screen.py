@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import deepcopy
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -232,3 +234,26 @@ def test_categories_have_no_distances():
     assert not one.rebuilds
     with pytest.raises(OptionError, match="no distances"):
         one.blame(next(source.chunks(2)))
+
+
+@pytest.mark.parametrize("entry", list(SCORES), ids=lambda entry: entry.name)
+def test_a_run_elsewhere_is_asked_there(entry, rows, table_run, away):
+    """The verdicts are the CPU's, wherever the data lie."""
+    source = load(rows)
+    known, held_out = parts(table_run, source)
+    batch = Batch(torch.from_numpy(rows[:9]))
+
+    def asked(run: Run, known: Source, batch: Batch) -> list[np.ndarray]:
+        torch.manual_seed(0)
+        found = Screen(run, entry.name, share=0.3, samples=4).fit(known, held_out)
+        return [found.judge(batch).scores, found.held_out, found.blame(batch).expected]
+
+    here = asked(table_run, known, batch)
+    with away.elsewhere(lambda what: None) as place:
+        run = replace(table_run, model=deepcopy(table_run.model).to(place))
+        for there in (
+            asked(run, known, batch),
+            asked(run, known.to(place), batch.to(place)),
+        ):
+            for mine, theirs in zip(here, there, strict=True):
+                np.testing.assert_allclose(theirs, mine, rtol=1e-4, atol=1e-5)

@@ -135,6 +135,17 @@ def test_devices_are_chosen_by_name(monkeypatch):
         assert "\n" not in str(caught.value)
 
 
+def test_of_a_missing_device_only_the_first_sentence_is_passed_on(monkeypatch):
+    def refuse(*_, **__):
+        raise RuntimeError("Could not run 'empty'. This could be because of many things. Or others")
+
+    monkeypatch.setattr(torch, "empty", refuse)
+    with pytest.raises(
+        OptionError, match=r"had here \(Could not run 'empty'\): use auto or cpu\.$"
+    ):
+        choose_device("cpu")
+
+
 def test_the_device_of_a_setting_is_checked_before_anything_is_trained(table, tiny):
     with pytest.raises(OptionError, match="use auto or cpu"):
         fit(table, "ae", device="cuda:99", **tiny)

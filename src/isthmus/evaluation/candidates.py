@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import final
 
@@ -24,6 +25,7 @@ from isthmus.model import LatentModel
 from isthmus.posteriors import DiscretePosterior
 from isthmus.recipes import recipe_options
 from isthmus.registry import RECIPES
+from isthmus.training.devices import own_random_state
 
 # Draws of z per datum for the ELBO's distortion.
 ELBO_SAMPLES = 16
@@ -112,8 +114,7 @@ class ModelInArrays:
 
     def draw(self, n: int, seed: int, condition: Floats | None) -> Floats:
         """`n` new data (n, *D)."""
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+        with self._chance(seed):
             given = self._given(condition)
             return as_floats(self.model.sample(n, self.draw_mode, condition=given))
 
@@ -135,8 +136,7 @@ class ModelInArrays:
         )
 
     def _importance(self, x: Floats, condition: Floats | None) -> Importance:
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(0)
+        with self._chance(0):
             given = self._given(condition)
             found = self.model.importance(self._tensor(x), self.samples, condition=given)
         return Importance(*(as_floats(part) for part in found))
@@ -147,10 +147,12 @@ class ModelInArrays:
     def _given(self, condition: Floats | None) -> Tensor | None:
         return None if condition is None else self._tensor(condition)
 
+    def _chance(self, seed: int) -> AbstractContextManager[None]:
+        return own_random_state(next(self.model.parameters()).device, seed)
+
     def _seeded(self, answer: Callable[[Tensor, Tensor | None], Tensor]) -> Answer:
         def ask(x: Floats, condition: Floats | None = None, /) -> Floats:
-            with torch.random.fork_rng(devices=[]), torch.no_grad():
-                torch.manual_seed(0)
+            with self._chance(0), torch.no_grad():
                 return as_floats(answer(self._tensor(x), self._given(condition)))
 
         return ask

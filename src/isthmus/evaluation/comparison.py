@@ -26,6 +26,7 @@ from isthmus.evaluation.stage import Stage, in_memory, pca_curve, prepare
 from isthmus.evaluation.subject import Answers
 from isthmus.evaluation.verdict import verdict
 from isthmus.fitting import Split
+from isthmus.training.devices import choose_device
 from isthmus.version import __version__
 
 IMPORTANCE_SAMPLES = 500
@@ -88,11 +89,13 @@ def compare(
 
     Raises:
         DataError: The data cannot be used.
-        OptionError: An option that cannot work.
+        OptionError: An option that cannot work, or a device that is not to be had.
         UnknownNameError: A model that is neither a recipe nor a baseline.
     """
     if seeds < 1:
         raise OptionError(f"seeds={seeds}: at least one training of each model is needed.")
+    # Said before anything is trained that would have to be trained again.
+    choose_device(settings.get("device", "auto"))
     source = in_memory(data if isinstance(data, Source) else load(data))
     main = latent_dim or default_latent_dim(source.spec.size)
     entries = line_up(source.spec, models, main, latent_dims)

@@ -36,9 +36,9 @@ class Stage:
 
 
 def in_memory(source: Source) -> Resident:
-    """The source in memory, or a seeded part of a larger one."""
+    """The source in the host's memory, or a seeded part of a larger one."""
     if isinstance(source, Resident) and len(source) <= MOST_ROWS:
-        return source
+        return source.to("cpu")
     size = min(len(source), MOST_ROWS)
     whole = size == len(source)
     # In their order, where all are taken: a split goes by it.
@@ -51,7 +51,7 @@ def in_memory(source: Source) -> Resident:
         factors=batch.factors,
         condition=batch.condition,
         notes=(*source.notes, *note),
-    )
+    ).to("cpu")
 
 
 def prepare(source: Resident, split: Split, seed: int) -> Stage:

@@ -25,6 +25,7 @@ from isthmus.evaluation.stage import in_memory, prepare
 from isthmus.fitting import Split
 from isthmus.recipes import recipe_options
 from isthmus.store import write_bytes, write_json
+from isthmus.training.devices import choose_device
 
 BETAS = (0.1, 0.3, 1.0, 3.0, 10.0)
 RUNS = "runs"
@@ -73,7 +74,8 @@ def rate_distortion(
         One result for each beta, in ascending order, as a report takes them.
 
     Raises:
-        OptionError: A beta that is no weight, or a recipe without one.
+        OptionError: A beta that is no weight, a recipe without one, or a device that is not to be
+            had.
         RunError: The folder holds runs of other settings.
     """
     wanted = sorted(set(map(float, betas)))
@@ -81,6 +83,8 @@ def rate_distortion(
         raise OptionError(f"betas={list(betas)}: give some weights of the rate, none below 0.")
     if "beta" not in recipe_options(recipe):
         raise OptionError(f"Recipe {recipe!r} has no option beta: take beta-vae or beta-tcvae.")
+    # Said before anything is trained that would have to be trained again.
+    choose_device(settings.get("device", "auto"))
     source = in_memory(data if isinstance(data, Source) else load(data))
     z = latent_dim or default_latent_dim(source.spec.size)
     if minutes is not None:

@@ -103,7 +103,8 @@ def choose_device(name: str) -> torch.device:
         device = torch.device(name)
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0]
+        # Where a backend is missing torch goes on for a page.
+        reason = str(error).splitlines()[0].split(". ")[0]
         raise OptionError(
             f"device={name!r} is not to be had here ({reason}): use auto or cpu."
         ) from error
