@@ -56,3 +56,12 @@ def test_a_runs_samples_have_the_noise_of_the_data():
     run = fit(load(counts, kind="counts"), "vae", latent_dim=2, epochs=5, threads=1)
     samples = held_out_arrays(run, load(counts, kind="counts"))["samples"]
     np.testing.assert_array_equal(samples, samples.round())
+
+
+def test_the_oddest_data_of_a_run_are_named_by_their_row():
+    x = np.random.default_rng(0).normal(size=(900, 3)).astype(np.float32)
+    source = load(x)
+    run = fit(source, "ae", latent_dim=1, epochs=1, hidden=(4,), threads=1)
+    found = held_out_arrays(run, source)
+    assert found["extreme_numbered"].tolist() == ["of the data"]
+    np.testing.assert_array_equal(x[found["extreme_numbers"]], found["extremes"])

@@ -32,9 +32,14 @@ def test_the_first_of_many_data_are_of_all_kinds(labelled):
     off = np.abs(np.bincount(first.astype(int), minlength=3) / DENSITY_ROWS - 1 / 3)
     assert off.max() < 4 * np.sqrt(2 / 9 / DENSITY_ROWS)
     np.testing.assert_array_equal(question.test, question.clean)
+    # Numbers are of the data as they were read, or of the held-out part of what stands for all.
+    assert question.numbered == "of the data"
+    np.testing.assert_array_equal(source.x[question.numbers], question.clean)
+    part = prepare(source, Split(), 0, whole=False).question
+    assert part.numbered == "of the held-out ones"
     held_out = Split().of(source)[2]
     rows = torch.cat([batch.x for batch in held_out.chunks(4096)]).double().numpy()
-    np.testing.assert_array_equal(rows[question.numbers], question.clean)
+    np.testing.assert_array_equal(rows[part.numbers], question.clean)
     if labelled:
         np.testing.assert_array_equal(question.test_labels, question.clean[:, 1])
 

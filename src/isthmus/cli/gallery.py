@@ -20,8 +20,8 @@ from isthmus.evaluation.comparison import SHOWN_CODES, shown_of
 from isthmus.evaluation.measures import MEASURES, ask
 from isthmus.evaluation.measures.overview import LOG2, principal_plane
 from isthmus.evaluation.measures.tables import PICTURES
-from isthmus.evaluation.stage import mixed
-from isthmus.evaluation.subject import Question, Subject
+from isthmus.evaluation.stage import held_out_rows, mixed
+from isthmus.evaluation.subject import OF_THE_DATA, OF_THE_PART, Question, Subject
 from isthmus.evaluation.units import Units, as_floats
 from isthmus.fitting import METRICS, Run
 from isthmus.report import run_report
@@ -59,6 +59,8 @@ def held_out_arrays(run: Run, source: Source, seed: int = 0) -> dict[str, Any]:
     model = run.model
     device = next(model.parameters()).device
     held_out, numbers = shown_first(run.split.of(source)[2], seed)
+    rows = held_out_rows(source, run.split)
+    which = (numbers, OF_THE_PART) if rows is None else (rows[numbers], OF_THE_DATA)
     held_out = held_out.to(device)
     x, given = held_out.x, held_out.condition
     shown = shown_of(run.spec)
@@ -81,7 +83,7 @@ def held_out_arrays(run: Run, source: Source, seed: int = 0) -> dict[str, Any]:
     if held_out.labels is not None:
         arrays["labels"] = held_out.labels.cpu().numpy()
     if not needs_condition(model):
-        arrays |= pictures(run, held_out, arrays, seed, numbers)
+        arrays |= pictures(run, held_out, arrays, seed, *which)
     return arrays
 
 
@@ -93,13 +95,19 @@ def samples_of(run: Run, n: int, given: Tensor | None, seed: int) -> np.ndarray:
 
 
 def pictures(
-    run: Run, held_out: Batch, arrays: dict[str, Any], seed: int, numbers: NDArray[np.int64]
+    run: Run,
+    held_out: Batch,
+    arrays: dict[str, Any],
+    seed: int,
+    numbers: NDArray[np.int64],
+    numbered: str,
 ) -> dict[str, Any]:
     """What the measures that make pictures answer on these held-out data."""
     x = as_floats(held_out.x)
     # What is missing of a datum is shown as missing, and the code is of the rest.
     labels = arrays.get("labels")
-    question = Question(Units(run.spec), x, x, x, labels, labels, seed, numbers=numbers)
+    units = Units(run.spec)
+    question = Question(units, x, x, x, labels, labels, seed, numbers=numbers, numbered=numbered)
     names = [entry.name for entry in MEASURES if entry.about["table"] == PICTURES]
     return ask(Subject(learned(run, samples=1), question), names).arrays
 

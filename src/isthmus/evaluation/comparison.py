@@ -96,13 +96,15 @@ def compare(
         raise OptionError(f"seeds={seeds}: at least one training of each model is needed.")
     # Said before anything is trained that would have to be trained again.
     choose_device(settings.get("device", "auto"))
-    source = in_memory(data if isinstance(data, Source) else load(data))
+    given = data if isinstance(data, Source) else load(data)
+    source = in_memory(given)
     main = latent_dim or default_latent_dim(source.spec.size)
     entries = line_up(source.spec, models, main, latent_dims)
     trainings = sum(seeds if entry.main else 1 for entry in entries if entry.learned)
     if minutes is not None:
         settings["minutes"] = minutes / max(trainings, 1)
-    stage = prepare(source, Split(), int(settings.get("seed", 0)))
+    seed, whole = int(settings.get("seed", 0)), len(source) == len(given)
+    stage = prepare(source, Split(), seed, whole=whole)
     asked = what_to_ask(measures, stage)
     contest = Contest(stage, samples, settings, watch, say, trainings, measures=asked)
     results: list[ModelResult] = []

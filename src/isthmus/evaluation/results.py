@@ -106,7 +106,8 @@ class Comparison:
     | `scores/LABEL` | (N,) | outlier scores of held-out data |
     | `score_unit/LABEL` | (1,) | nats of −ELBO, or squared error |
     | `extreme_places/LABEL` | (2E,) | rows of the E lowest scores, then of the E highest |
-    | `extreme_numbers/LABEL` | (2E,) | which of the held-out part, from 0, these are |
+    | `extreme_numbers/LABEL` | (2E,) | which datum, from 0, each of these is |
+    | `extreme_numbered/LABEL` | (1,) | of the data as they were read, or of the held-out ones |
     | `extremes/LABEL` | (2E, *D) | the data themselves |
     | `extremes_rebuilt/LABEL` | (2E, *D) | their reconstructions |
     | `channels/LABEL` | (Z, 6) | of a map: mean, std, ends, share of variance, bits (or NaN) |

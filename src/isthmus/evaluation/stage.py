@@ -10,8 +10,9 @@ import torch
 from numpy.typing import NDArray
 
 from isthmus.data import Batch, Resident, Scaling, Source
+from isthmus.data.splits import split_indices
 from isthmus.errors import DataError
-from isthmus.evaluation.subject import DENSITY_ROWS, Question
+from isthmus.evaluation.subject import DENSITY_ROWS, OF_THE_DATA, OF_THE_PART, Question
 from isthmus.evaluation.units import Floats, Units, as_floats
 from isthmus.fitting import Split
 
@@ -54,13 +55,14 @@ def in_memory(source: Source) -> Resident:
     ).to("cpu")
 
 
-def prepare(source: Resident, split: Split, seed: int) -> Stage:
+def prepare(source: Resident, split: Split, seed: int, *, whole: bool = True) -> Stage:
     """The stage for a comparison on this source.
 
     Args:
         source: In memory.
         split: Which data train, choose the weights and judge.
         seed: Of what is random in the comparison, such as the spread of whole levels.
+        whole: Whether the source is all there is, so that its rows are those that were read.
 
     Raises:
         DataError: A part of the split is not in memory.
@@ -73,7 +75,8 @@ def prepare(source: Resident, split: Split, seed: int) -> Stage:
         raise DataError("A comparison needs data in memory.")
     scaling = Scaling(source.spec.shape, SCALING_OF_KIND.get(source.spec.kind, "none"))
     notes = tuple(scaling.fit(training))
-    question = question_on(units, training, test, clean, seed)
+    rows = held_out_rows(source, split) if whole else None
+    question = question_on(units, training, test, clean, seed, rows)
     if units.levels:
         notes += (
             f"Values are whole levels of {units.levels}: models see them spread evenly over "
@@ -83,7 +86,22 @@ def prepare(source: Resident, split: Split, seed: int) -> Stage:
     return Stage(spread, split, training, scaling, question, notes)
 
 
-def question_on(units: Units, training: Source, test: Source, clean: Source, seed: int) -> Question:
+def held_out_rows(source: Source, split: Split) -> NDArray[np.int64] | None:
+    """(n,) which rows of the source its held-out part is; None where they cannot be told."""
+    if not isinstance(source, Resident):
+        return None
+    found = split_indices(len(source), split.seed, split.fractions, source.test_from)
+    return found["test"].numpy()
+
+
+def question_on(
+    units: Units,
+    training: Source,
+    test: Source,
+    clean: Source,
+    seed: int,
+    rows: NDArray[np.int64] | None = None,
+) -> Question:
     """What is asked of every candidate on these parts.
 
     Args:
@@ -92,6 +110,7 @@ def question_on(units: Units, training: Source, test: Source, clean: Source, see
         test: What is measured.
         clean: The same data as they are.
         seed: Of what is random in the measuring.
+        rows: (n,) which rows of the whole data `test` is, where that is known.
     """
     learnt, judged = _all(training), _all(test)
     order = mixed(len(judged), _whole(judged.labels), seed)
@@ -107,7 +126,8 @@ def question_on(units: Units, training: Source, test: Source, clean: Source, see
         test_factors=_whole(judged.factors, order),
         train_condition=None if learnt.condition is None else as_floats(learnt.condition),
         test_condition=None if judged.condition is None else as_floats(judged.condition)[order],
-        numbers=order,
+        numbers=order if rows is None else rows[order],
+        numbered=OF_THE_PART if rows is None else OF_THE_DATA,
     )
 
 

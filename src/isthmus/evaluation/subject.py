@@ -28,6 +28,8 @@ SAMPLE_ROWS = 1000
 BOUND_ROWS, SPOILED_ROWS = 5000, 2000
 # Share of a datum's elements that the spoiled copy takes from another datum.
 SPOILED_SHARE = 0.25
+# What a datum is a number of.
+OF_THE_DATA, OF_THE_PART = "of the data", "of the held-out ones"
 COLUMNAR_KINDS = frozenset({"table"})
 
 
@@ -50,7 +52,8 @@ class Question:
         test_condition: (N, C) the same of the held-out data.
         features: (N, *D) data -> (N, F) features, in whose distances data are judged; None takes
             the elements themselves, each column of a table over its spread.
-        numbers: (N,) which of the held-out part each datum is; None where they are in its order.
+        numbers: (N,) which datum each is, from 0; None where they are in their order.
+        numbered: Of what: the data as they were read, or their held-out part.
     """
 
     units: Units
@@ -66,6 +69,7 @@ class Question:
     test_condition: Floats | None = None
     features: Callable[[Floats], Floats] | None = None
     numbers: NDArray[np.int64] | None = None
+    numbered: str = OF_THE_PART
 
     @cached_property
     def spoiled(self) -> Floats:

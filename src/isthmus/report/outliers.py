@@ -8,6 +8,7 @@ from typing import final
 import numpy as np
 from markupsafe import Markup
 
+from isthmus.evaluation.subject import OF_THE_PART
 from isthmus.report.columns import column_names, flat
 from isthmus.report.figure import Figure, Floats, Panel, Subject
 from isthmus.report.films import LARGEST_SIDE, NUMBERS
@@ -28,7 +29,8 @@ class Extremes:
         label: The model.
         scores: (n,) of the held-out data.
         places: (2E,) rows of the lowest, then of the highest.
-        numbers: (2E,) which of the held-out part these are.
+        numbers: (2E,) which datum each of these is.
+        numbered: Of what, in words.
         data: (2E, *D).
         rebuilt: (2E, *D).
         unit: Of the scores.
@@ -38,6 +40,7 @@ class Extremes:
     scores: Floats
     places: Floats
     numbers: Floats
+    numbered: str
     data: Floats
     rebuilt: Floats
     unit: str
@@ -56,10 +59,11 @@ def outliers(subject: Subject) -> Figure | None:
         else "the held-out data of the highest scores and, for comparison, of the lowest, with the "
         "columns that were rebuilt worst"
     )
+    numbers = f"Numbers are {found[0].numbered}, from 0."
     return Figure(
         "outliers",
         "The most and the least usual data",
-        f"For each model, {what}; over them stands {score}.",
+        f"For each model, {what}; over them stands {score}. {numbers}",
         _say(found),
         "medium",
         tuple(
@@ -80,7 +84,11 @@ def _found(subject: Subject) -> list[Extremes]:
             continue
         numbers = subject.array(f"extreme_numbers/{label}")
         numbers = places if numbers is None else numbers
-        found.append(Extremes(label, scores, places, numbers, data, rebuilt, str(unit[0])))
+        of = subject.array(f"extreme_numbered/{label}")
+        numbered = OF_THE_PART if of is None else str(of[0])
+        found.append(
+            Extremes(label, scores, places, numbers, numbered, data, rebuilt, str(unit[0]))
+        )
     return found
 
 
@@ -101,7 +109,7 @@ def _say(found: list[Extremes]) -> str:
         return f"{said}; each model finds another datum the most unusual."
     return (
         f"{said}; {n} of {len(found)} models find the same datum the most unusual, "
-        f"number {common} of the held-out ones."
+        f"number {common:,} {first.numbered}."
     )
 
 
@@ -155,7 +163,11 @@ def _rows(subject: Subject, one: Extremes) -> Panel:
                     '<div class="{}"><dt>{} <small>{}, number {}</small></dt><dd><ul>{}</ul></dd>'
                     "</div>"
                 ).format(
-                    words, _score(float(one.scores[place])), words, int(one.numbers[i]), blamed
+                    words,
+                    _score(float(one.scores[place])),
+                    words,
+                    f"{int(one.numbers[i]):,}",
+                    blamed,
                 )
             )
     body = Markup('<dl class="odd">{}</dl>').format(Markup("").join(rows))

@@ -115,6 +115,7 @@ def extremes(subject: Subject) -> Answers:
             "score_unit": np.array([unit]),
             "extreme_places": rows,
             "extreme_numbers": rows if question.numbers is None else question.numbers[rows],
+            "extreme_numbered": np.array([question.numbered]),
             "extremes": question.clean[rows].astype(np.float32),
             "extremes_rebuilt": subject.rebuilt[rows].astype(np.float32),
         }
