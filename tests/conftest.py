@@ -8,10 +8,13 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
+from typing import final
 
 import pytest
 import torch
 from hypothesis import settings
+
+from isthmus.training import Listener, Record
 
 # A busy machine must not fail a test, and the same commit must meet the same examples.
 settings.register_profile("isthmus", deadline=None, derandomize=True, max_examples=50)
@@ -50,6 +53,27 @@ def away() -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+@final
+class Stopping(Listener):
+    """Ends a run at a step, as a kill would."""
+
+    def __init__(self, step: int) -> None:
+        self.step = step
+
+    def hear(self, record: Record) -> None:
+        if record["step"] == self.step:
+            raise KeyboardInterrupt
+
+    def close(self) -> None:
+        pass
+
+
+@pytest.fixture
+def stopping() -> type[Stopping]:
+    """A listener that ends a run at a step."""
+    return Stopping
 
 
 @pytest.fixture(scope="session")

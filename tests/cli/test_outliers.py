@@ -17,6 +17,7 @@ from sklearn.metrics import roc_auc_score
 
 from isthmus.data import load
 from isthmus.fitting import Run
+from isthmus.screening import Screen
 
 COLUMNS = ("width", "height", "weight")
 
@@ -270,3 +271,15 @@ def test_gaps_are_refused_and_nothing_is_left(known, isthmus, refused, here):
     assert done.stdout == ""
     assert done.stderr.splitlines()[-1].startswith("Error: There are gaps")
     assert sorted(p.name for p in here.iterdir()) == ["holes.csv", "run"]
+
+
+def test_a_file_of_the_wrong_kind_is_refused_before_anything_is_scored(
+    run_of_table, asked, refused, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(Screen, "fit", lambda *_: pytest.fail("it was scored"))
+    line = refused("outliers", run_of_table, asked, "-o", tmp_path / "o.png").stderr
+    # None of the kinds that it offers is refused in its turn.
+    assert line.strip().endswith("the suffixes .npy, .parquet, .csv.")
+    line = refused("outliers", run_of_table, asked, "-o", tmp_path / "o.safetensors").stderr
+    assert "scores go to .npy, .csv or .parquet" in line
+    assert list(tmp_path.iterdir()) == []

@@ -13,7 +13,6 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import replace
 from functools import partial
-from typing import final
 from unittest.mock import patch
 
 import numpy as np
@@ -25,7 +24,7 @@ from isthmus.fitting import fit
 from isthmus.objectives import Elbo
 from isthmus.recipes import build_recipe
 from isthmus.registry import RECIPES
-from isthmus.training import Listener, train
+from isthmus.training import train
 from isthmus.training.settings import training_settings
 
 ROWS, BATCH = 36, 12
@@ -223,25 +222,10 @@ def test_what_a_gpu_refuses_is_refused(use, away):
         use(torch.eye(3).to(there))
 
 
-@final
-class Stopping(Listener):
-    """Ends a run at a step, as a kill would."""
-
-    def __init__(self, step):
-        self.step = step
-
-    def hear(self, record):
-        if record["step"] == self.step:
-            raise KeyboardInterrupt
-
-    def close(self):
-        pass
-
-
 # Of "meta" torch expects that nothing can be copied to it.
 @pytest.mark.filterwarnings("ignore:.*copying from a non-meta parameter.*:UserWarning")
 @pytest.mark.parametrize("recipe", ["vae", "vae-gan"])
-def test_a_run_is_resumed_there(recipe, away, tmp_path):
+def test_a_run_is_resumed_there(recipe, away, stopping, tmp_path):
     options = {
         "latent_dim": 3, "hidden": (8,), "epochs": 4, "batch_size": BATCH, "threads": 1,
         "device": away.THERE.type, "log_every": 1, "checkpoint_seconds": 1e-9, "ema": 0.9,
@@ -250,7 +234,7 @@ def test_a_run_is_resumed_there(recipe, away, tmp_path):
         go = partial(fit, images(recipe), recipe, **options)
         whole = go()
         with pytest.raises(KeyboardInterrupt):
-            go(folder=tmp_path / "run", listeners=[Stopping(4)])
+            go(folder=tmp_path / "run", listeners=[stopping(4)])
         resumed = go(folder=tmp_path / "run", resume=True)
         mine, theirs = (
             {name: t.cpu() for name, t in run.model.state_dict().items()}

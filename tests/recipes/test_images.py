@@ -1,6 +1,5 @@
 """The recipes of images: their sizes, what they start from, and what may move."""
 
-from typing import final
 from unittest.mock import patch
 
 import numpy as np
@@ -19,7 +18,6 @@ from isthmus.pretrained import KLConfig, write_checkpoint
 from isthmus.priors.descent import Descent
 from isthmus.recipes import build_recipe
 from isthmus.registry import describe
-from isthmus.training import Listener
 
 SPEC = DataSpec("image", (3, 16, 16), "unit", 24)
 SMALL = {"hidden": (8,), "latent_dim": 2}
@@ -196,23 +194,8 @@ def test_the_density_of_integers_is_announced_before_it_is_fitted():
     assert "by steps of its own" in said[-1]
 
 
-@final
-class Stopping(Listener):
-    """Ends a run at a step, as a kill would."""
-
-    def __init__(self, step):
-        self.step = step
-
-    def hear(self, record):
-        if record["step"] == self.step:
-            raise KeyboardInterrupt
-
-    def close(self):
-        pass
-
-
 @pytest.mark.parametrize("killed", [2, 5])
-def test_a_run_begins_its_critic_and_resumes_to_the_bit(killed, tmp_path):
+def test_a_run_begins_its_critic_and_resumes_to_the_bit(killed, stopping, tmp_path):
     options = {
         **SMALL, "width": 4, "start": 3, "batch_size": 6, "threads": 1, "log_every": 1,
         "epochs": 4, "checkpoint_seconds": 1e-9,
@@ -227,7 +210,7 @@ def test_a_run_begins_its_critic_and_resumes_to_the_bit(killed, tmp_path):
         assert (record["train/adversarial"] != 0) == begun
     with pytest.raises(KeyboardInterrupt):
         isthmus.fit(
-            source(), "kl-gan", folder=tmp_path / "run", listeners=[Stopping(killed)], **options
+            source(), "kl-gan", folder=tmp_path / "run", listeners=[stopping(killed)], **options
         )
     run = isthmus.fit(source(), "kl-gan", folder=tmp_path / "run", resume=True, **options)
     mine, theirs = run.model.state_dict(), whole.model.state_dict()

@@ -77,16 +77,17 @@ def outliers(
     given = data_for(trained, data, label, image_size)
     torch.manual_seed(seed)
     known, *held_out = trained.split.of(own.as_source())
-    screen.fit(known, held_out)
-    for text in dict.fromkeys((*own.notes, *given.notes, *screen.notes)):
-        note(text)
-    if data == (against or trained.reading.data):
-        note("DATA hold what the model was trained on, which looks more usual than new data")
     layout = Layout(
         "scores", len(given), (3,), ("score", "tail", "outlier"), labels=bool(given.classes)
     )
     tally = Tally(screen, trained.spec, given.classes)
+    # Opened first: a file of the wrong kind is refused before anything is scored.
     with target.open(layout) as sink:
+        screen.fit(known, held_out)
+        for text in dict.fromkeys((*own.notes, *given.notes, *screen.notes)):
+            note(text)
+        if data == (against or trained.reading.data):
+            note("DATA hold what the model was trained on, which looks more usual than new data")
         for batch in with_progress(given.chunks(running.SCORED), len(given), "scoring"):
             if screen.score.needs_density:
                 running.check_support(trained, batch.x, data)

@@ -118,7 +118,7 @@ class NamedPictures:
             save_picture(image, path)
 
 
-@WRITERS.register(CACHE)
+@WRITERS.register(CACHE, latents=True)
 def refuse_cache(path: Path, layout: Layout) -> Sink:
     """Rows of any other model.
 

@@ -70,7 +70,7 @@ class Target:
             entry.about.get("tables", False),
         )
         if images_only and not layout.images:
-            known = ", ".join(e.name for e in WRITERS if not e.about.get("images"))
+            known = ", ".join(e.name for e in WRITERS if not {"images", "latents"} & e.about.keys())
             raise OptionError(
                 f"{self.path}: {layout.what} are no images in [0, 1] and cannot be written as "
                 f"pictures; give -o one of the suffixes {known}."
