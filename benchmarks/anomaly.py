@@ -2,6 +2,7 @@
 
     ISTHMUS_DATA=FOLDER python benchmarks/anomaly.py [--seeds 5] [--pyod-python PATH]
     ISTHMUS_DATA=FOLDER python benchmarks/anomaly.py --seeds 1 --recipes vae ae dae …
+    ISTHMUS_DATA=FOLDER python benchmarks/anomaly.py --first 5 --seeds 20 [--pyod-python PATH]
 
 Each recipe is asked by every criterion that it can answer, with the defaults of `OutlierDetector`.
 
@@ -15,6 +16,10 @@ problems. The criterion, at first the fifth nearest reconstruction, was chosen b
 any figure here was seen; what it has become since (the five nearest training rows and the five
 nearest reconstructions) was chosen on 45 other tables (anomaly_default.py), each time before it was
 run here. Widths, steps and the five were not tuned on these sets.
+
+Which of our detectors at default settings is best here can only be said after the fact: on seeds 0
+to 4 it was `vae latent`. So that its figure is not flattered by having been picked, it is held
+against the others once more on seeds 5 to 24, which nothing was looked at before.
 
 With --pyod-python, an interpreter that has pyod runs its VAE (encoder 4d-2d-d, latent 2, as in the
 benchmark of 2305.18593), AutoEncoder and PCA on the same rows.
@@ -45,7 +50,8 @@ from isthmus.estimators.answers import smallest
 from isthmus.metrics import auc
 from isthmus.outliers import SCORES, needs_density
 
-DEFAULT = "ae neighbours"
+DEFAULT, PICKED = "ae neighbours", "vae latent"
+PEERS = ["IsolationForest", "kNN (k = 5)", "pyod VAE"]
 RECIPES = ["vae", "ae"]
 
 
@@ -134,7 +140,7 @@ def seeds_of(path: Path, options: argparse.Namespace) -> dict[str, list[float]]:
         python, pyod = options.pyod_python, None
         if python:
             pyod = stack.enter_context(Contender(python, "pyod_scores.py", 1))
-        for seed in range(options.seeds):
+        for seed in range(options.first, options.first + options.seeds):
             started = time.perf_counter()
             found = measure(path, seed, options, pyod)
             for method, value in found.items():
@@ -145,9 +151,24 @@ def seeds_of(path: Path, options: argparse.Namespace) -> dict[str, list[float]]:
     return results
 
 
+def gaps(results: dict[str, dict[str, list[float]]]) -> str:
+    """How far two of our detectors lie above others: means of the sets, paired by seed."""
+    by_seed = {m: np.mean(list(of.values()), 0) for m, of in results.items()}
+    peers = [peer for peer in PEERS if peer in by_seed]
+
+    def above(method: str, peer: str) -> str:
+        gap = by_seed[method] - by_seed[peer]
+        error = gap.std(ddof=1) / np.sqrt(len(gap)) if len(gap) > 1 else np.nan
+        return f"{gap.mean():+.2f} ± {error:.2f}, {(gap > 0).sum()} of {len(gap)}"
+
+    rows = [[m, *(above(m, peer) for peer in peers)] for m in (PICKED, DEFAULT) if m in by_seed]
+    return table(["difference, seeds above", *(f"less {peer}" for peer in peers)], rows)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--first", type=int, default=0, help="The first seed.")
     parser.add_argument("--recipes", nargs="+", default=RECIPES)
     parser.add_argument("--sets", nargs="*", help="Of anomaly_NAME.npz; all in the folder if none.")
     parser.add_argument("--epochs", type=int, help="Of our models; their default if none.")
@@ -175,8 +196,9 @@ def main() -> None:
         ]
         for method in ranked
     ]
-    text = table(["method", *sets, "mean"], rows)
+    text = table(["method", *sets, "mean"], rows) + "\n\n" + gaps(results)
     name = "anomaly" if options.recipes == RECIPES else "anomaly-recipes"
+    name += f"-from-{options.first}" if options.first else ""
     finish(name, text, {"auc": results}, options.quick)
 
 
