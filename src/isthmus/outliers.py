@@ -159,6 +159,51 @@ class _Nearest:
 
 
 @final
+@SCORES.register("ensemble")
+class EnsembleScore(OutlierScore):
+    """−(n / s + f / t): n is what `neighbours` says, f what an isolation forest says of each row
+    together with its code and its errors |x − x̂| by column.
+
+    s and t are the standard deviations of the two over the training rows. Neighbours see what is
+    far from everything, a forest what stands out in a few columns, and where the one is misled by
+    many columns that tell nothing, the other seldom is.
+
+    Raises:
+        DataError: There are fewer than two training rows.
+
+    Reference:
+        Liu, Ting and Zhou, Isolation Forest, ICDM 2008; Aggarwal and Sathe, Theoretical Foundations
+        and Algorithms for Outlier Ensembles, SIGKDD Explorations 2015.
+    """
+
+    by_distance = True
+
+    def fit(self, model: Trained, X: Floats, condition: Any = None) -> Self:
+        from sklearn.ensemble import IsolationForest
+
+        self._neighbours = NeighbourScore().fit(model, X, condition)
+        self._forest: Any = IsolationForest(random_state=0).fit(_views(model, X, condition))
+        self._spreads = [float(part.std()) or 1.0 for part in self._parts(model, X, condition)]
+        return self
+
+    def usual(self, model: Trained, X: Floats, condition: Any = None) -> Floats:
+        parts = zip(self._parts(model, X, condition), self._spreads, strict=True)
+        return np.sum([part / spread for part, spread in parts], axis=0)
+
+    def _parts(self, model: Trained, X: Floats, condition: Any) -> tuple[Floats, Floats]:
+        near = self._neighbours.usual(model, X, condition)
+        return near, self._forest.score_samples(_views(model, X, condition))
+
+
+def _views(model: Trained, X: Floats, condition: Any) -> Floats:
+    """Rows (N, F) with their codes and their errors: (N, F + Z + F)."""
+    told = _told(condition)
+    codes = np.asarray(model.transform(X, **told))
+    back = model.inverse_transform(codes, **told)
+    return np.hstack([X, codes.reshape(len(X), -1), np.abs(X - back)])
+
+
+@final
 @SCORES.register("reconstruction")
 class ReconstructionScore(OutlierScore):
     """−‖x − x̂‖², x̂ the data rebuilt from the mean code: what the model has no words for."""
