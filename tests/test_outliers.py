@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from scipy.spatial.distance import cdist
 from scipy.stats import multivariate_normal, norm
+from sklearn.ensemble import IsolationForest
 
 from isthmus.errors import DataError
 from isthmus.outliers import SCORES, needs_density, rebuilt
@@ -54,21 +55,39 @@ def levels(
     known: np.ndarray, asked: np.ndarray, there: np.ndarray, metric: Any = "cityblock"
 ) -> np.ndarray:
     """log(1 + d / mean d) over its spread, d the mean distance to the five nearest."""
+    of_known, of_asked = both_levels(known, asked, there, metric)
+    return of_asked
+
+
+def both_levels(
+    known: np.ndarray, asked: np.ndarray, there: np.ndarray, metric: Any = "cityblock"
+) -> tuple[np.ndarray, np.ndarray]:
+    """The levels of known and of asked rows."""
     own = cdist(known, there, metric)
     np.fill_diagonal(own, np.inf)
     of_known, of_asked = (
         np.sort(d, axis=1)[:, :5].mean(1) for d in (own, cdist(asked, there, metric))
     )
     mean = of_known.mean()
-    return np.log(1 + of_asked / mean) / np.std(np.log(1 + of_known / mean))
+    logs = [np.log(1 + distances / mean) for distances in (of_known, of_asked)]
+    return logs[0] / logs[0].std(), logs[1] / logs[0].std()
 
 
 def by_hand(name: str, known: np.ndarray, asked: np.ndarray, c: Any, d: Any) -> np.ndarray:
     centred, others = known - of(c), asked - of(d)
     log_p = multivariate_normal(np.zeros(4)).logpdf(others)
+    surface = np.stack([AXES @ (AXES.T @ row) for row in centred]) + of(c)
+    near = [both_levels(known, asked, there) for there in (known, surface)]
     if name == "neighbours":
-        surface = np.stack([AXES @ (AXES.T @ row) for row in centred]) + of(c)
-        return -sum(levels(known, asked, there) for there in (known, surface))
+        return -(near[0][1] + near[1][1])
+    if name == "ensemble":
+        back = np.stack([AXES @ (AXES.T @ row) for row in others]) + of(d)
+        rows = (known, centred, surface), (asked, others, back)
+        views = [np.concatenate([x, y @ AXES, abs(x - there)], 1) for x, y, there in rows]
+        forest = IsolationForest(random_state=0).fit(views[0])
+        isolated = [forest.score_samples(view) for view in views]
+        totals = near[0][0] + near[1][0], near[0][1] + near[1][1]
+        return isolated[1] / isolated[0].std() - totals[1] / totals[0].std()
     if name == "reconstruction":
         off = others @ (np.eye(4) - AXES @ AXES.T)
         return -np.einsum("ij,ij->i", off, off)
@@ -106,10 +125,11 @@ def test_a_known_row_is_judged_as_a_new_one_is(data):
     np.testing.assert_allclose(found, unseen.usual(model, known[some], None), rtol=0.02)
 
 
-def test_as_many_usual_rows_are_called_outliers_as_asked_for():
+@pytest.mark.parametrize("name", ["neighbours", "ensemble"])
+def test_as_many_usual_rows_are_called_outliers_as_asked_for(name):
     chance = np.random.default_rng(0)
     known, new = chance.normal(size=(4000, 4)), chance.normal(size=(4000, 4))
-    score = SCORES.create("neighbours").fit(Linear(), known)
+    score = SCORES.create(name).fit(Linear(), known)
     threshold = np.percentile(score.usual(Linear(), known), 10)
     share = (score.usual(Linear(), new) < threshold).mean()
     # Two binomial errors of .0047 each.
@@ -139,7 +159,7 @@ def test_what_a_score_asks_for_is_said():
     dense = {entry.name for entry in SCORES if needs_density(entry.factory)}
     assert dense == {"likelihood", "likelihood-ratio", "typicality", "kl"}
     distances = {entry.name for entry in SCORES if SCORES.create(entry.name).by_distance}
-    assert distances == {"neighbours", "reconstruction"}
+    assert distances == {"ensemble", "neighbours", "reconstruction"}
 
 
 def test_rows_come_back_from_the_model(data):
