@@ -53,16 +53,8 @@ def data(request: pytest.FixtureRequest) -> tuple[np.ndarray, np.ndarray, Any, A
 
 def levels(
     known: np.ndarray, asked: np.ndarray, there: np.ndarray, metric: Any = "cityblock"
-) -> np.ndarray:
-    """log(1 + d / mean d) over its spread, d the mean distance to the five nearest."""
-    of_known, of_asked = both_levels(known, asked, there, metric)
-    return of_asked
-
-
-def both_levels(
-    known: np.ndarray, asked: np.ndarray, there: np.ndarray, metric: Any = "cityblock"
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The levels of known and of asked rows."""
+    """log(1 + d / mean d) over its spread, d the mean distance to the five nearest; of both."""
     own = cdist(known, there, metric)
     np.fill_diagonal(own, np.inf)
     of_known, of_asked = (
@@ -77,7 +69,7 @@ def by_hand(name: str, known: np.ndarray, asked: np.ndarray, c: Any, d: Any) -> 
     centred, others = known - of(c), asked - of(d)
     log_p = multivariate_normal(np.zeros(4)).logpdf(others)
     surface = np.stack([AXES @ (AXES.T @ row) for row in centred]) + of(c)
-    near = [both_levels(known, asked, there) for there in (known, surface)]
+    near = [levels(known, asked, there) for there in (known, surface)]
     if name == "neighbours":
         return -(near[0][1] + near[1][1])
     if name == "ensemble":
@@ -147,7 +139,7 @@ def test_wide_rows_are_compared_by_euclidean_distances():
         inverse_transform = transform
 
     found = SCORES.create("neighbours").fit(Identity(), known).usual(Identity(), asked)
-    np.testing.assert_allclose(found, -2 * levels(known, asked, known, "euclidean"), rtol=1e-6)
+    np.testing.assert_allclose(found, -2 * levels(known, asked, known, "euclidean")[1], rtol=1e-6)
 
 
 def test_one_training_row_is_too_few_for_neighbours():

@@ -168,7 +168,7 @@ def bdmc(
     device = next(model.parameters()).device
     xs, lower, upper = [], [], []
     with answering(model):
-        rows = for_each(condition, n)
+        rows = for_each(condition, n, device)
         for index in torch.arange(n, device=device).split(_batch(model, how.chains, device)):
             given = None if rows is None else rows[index]
             p = model.code_prior(given)

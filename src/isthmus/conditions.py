@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from itertools import repeat
 
+import torch
 from torch import Tensor, nn
 
 from isthmus.errors import DataError
@@ -27,8 +28,10 @@ def needs_condition(model: nn.Module) -> bool:
     return any(reads_condition(part) for part in model.children())
 
 
-def for_each(condition: Tensor | None, n: int) -> Tensor | None:
+def for_each(condition: Tensor | None, n: int, device: torch.device) -> Tensor | None:
     """A condition for each of n data: (n, C) as it is, one condition (C,) or (1, C) repeated.
+
+    It is brought to `device`, where the data or the model lie.
 
     Raises:
         DataError: It has rows for another number of data.
@@ -41,12 +44,12 @@ def for_each(condition: Tensor | None, n: int) -> Tensor | None:
             f"The condition has shape {tuple(condition.shape)} and there are {n} data: give one "
             "row for each, or one for all."
         )
-    return rows.expand(n, *rows.shape[1:])
+    return rows.to(device).expand(n, *rows.shape[1:])
 
 
 def parts(
     data: Tensor, condition: Tensor | None, size: int
 ) -> Iterable[tuple[Tensor, Tensor | None]]:
     """Data and their conditions, `size` at a time."""
-    rows = for_each(condition, len(data))
+    rows = for_each(condition, len(data), data.device)
     return zip(data.split(size), repeat(None) if rows is None else rows.split(size), strict=False)

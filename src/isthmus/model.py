@@ -251,7 +251,7 @@ class LatentModel(Part, nn.Module):
         condition: Tensor | None = None,
     ) -> Tensor:
         """New data (n, *D): z ~ p(z) or the sampler, then mean, argmax or a sample of p(x|z)."""
-        condition = for_each(condition, n)
+        condition = for_each(condition, n, next(self.parameters()).device)
         with answering(self):
             p = self.code_prior(condition) if self.sampler is None else self.sampler(condition)
             # A prior that reads the condition has a draw for each; any other is drawn n times.

@@ -26,6 +26,7 @@ NEIGHBOURS = 5
 # Between rows of more numbers distances are Euclidean: city-block ones take fifteen times as long,
 # and gain where single columns lie far out, which among so many decide little.
 WIDE = 256
+FURTHEST = float(np.finfo(np.float32).max)
 
 
 class Trained(Protocol):
@@ -196,11 +197,13 @@ class EnsembleScore(OutlierScore):
 
 
 def _views(model: Trained, X: Floats, condition: Any) -> Floats:
-    """Rows (N, F) with their codes and their errors: (N, F + Z + F)."""
+    """Rows (N, F) with their codes and their errors: (N, F + Z + F), within single precision."""
     told = _told(condition)
     codes = np.asarray(model.transform(X, **told))
     back = model.inverse_transform(codes, **told)
-    return np.hstack([X, codes.reshape(len(X), -1), np.abs(X - back)])
+    views = np.hstack([X, codes.reshape(len(X), -1), np.abs(X - back)])
+    # Trees read single precision, and a row may lie so far out that its code overflows.
+    return np.nan_to_num(np.clip(views, -FURTHEST, FURTHEST), nan=FURTHEST)
 
 
 @final

@@ -90,9 +90,8 @@ def by_brute_force(folder: Path, own: Path, asked: np.ndarray) -> tuple[np.ndarr
 
 
 def test_a_table_by_brute_force(run_of_table, known, asked, isthmus, tmp_path):
-    done = isthmus(
-        *("outliers", run_of_table, asked, "--label", "odd"), *("-o", tmp_path / "o.csv")
-    )
+    arguments = ("outliers", run_of_table, asked, "--label", "odd", "--by", "neighbours")
+    done = isthmus(*arguments, "-o", tmp_path / "o.csv")
     rows = list(csv.DictReader((tmp_path / "o.csv").read_text().splitlines()))
     assert list(rows[0]) == ["score", "tail", "outlier", "label"]
     assert [row["label"] for row in rows] == ["no"] * 30 + ["yes"] * 10
@@ -118,6 +117,17 @@ def test_a_table_by_brute_force(run_of_table, known, asked, isthmus, tmp_path):
     assert COLUMNS[worst] == "height"
     blamed = f"\n      height {x[numbers[0], 1]:,.0f} (expected {there[0, 1]:,.0f}), "
     assert blamed in said
+
+
+def test_columns_of_numbers_are_judged_by_the_ensemble(run_of_table, asked, isthmus, tmp_path):
+    arguments = ("outliers", run_of_table, asked, "--label", "odd")
+    done = isthmus(*arguments, "-o", tmp_path / "o.npy")
+    assert "40 scores by ensemble, higher for the more usual" in done.stdout
+    isthmus(*arguments, "--by", "ensemble", "-o", tmp_path / "same.npy")
+    isthmus(*arguments, "--by", "neighbours", "-o", tmp_path / "other.npy")
+    kept, same, other = (np.load(tmp_path / f"{name}.npy") for name in ("o", "same", "other"))
+    np.testing.assert_array_equal(kept, same)
+    assert not np.array_equal(kept, other)
 
 
 def test_other_files_and_shares(run_of_table, asked, isthmus, tmp_path):
@@ -242,7 +252,7 @@ def test_bad_data_and_models_are_refused_and_nothing_is_left(
     run_of_table, plain_run, asked, refused, here
 ):
     line = refused("outliers", plain_run, "digits", "--by", "likelihood", "-o", "o.csv").stderr
-    assert "no probability: use neighbours, reconstruction, latent." in line
+    assert "no probability: use neighbours, ensemble, reconstruction, latent." in line
     assert "nowhere.csv" in refused("outliers", run_of_table, "nowhere.csv", "-o", "o.csv").stderr
     picture = ("--label", "odd", "-o", "o.png")
     assert "as pictures" in refused("outliers", run_of_table, asked, *picture).stderr

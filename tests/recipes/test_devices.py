@@ -144,6 +144,21 @@ def test_so_it_does_on_other_kinds_of_data(recipe, data, away):
     assert waits_of(recipe, data(np.random.default_rng(0)), away) == set()
 
 
+@pytest.mark.parametrize("recipe", ["cvae", "ivae"])
+def test_a_condition_on_the_host_is_brought_to_the_model(recipe, away):
+    torch.manual_seed(0)
+    data = images(recipe)
+    host = next(data.chunks(2)).condition
+    model = small(recipe, data.spec).model
+    x = next(data.chunks(2)).x
+    assert host is not None
+    given = {"condition": host}
+    here = model.encode(x, **given)
+    with away.elsewhere(lambda what: None) as there:
+        answer(model.to(there), x.to(there), given)
+        torch.testing.assert_close(model.encode(x.to(there), **given).cpu(), here)
+
+
 @pytest.mark.parametrize(
     "careless",
     [

@@ -65,7 +65,8 @@ def by_neighbours(known: np.ndarray, there: np.ndarray, asked: np.ndarray) -> np
 def test_columns_count_by_their_spread_in_the_training_part(rows, table_run):
     source = load(rows)
     known, held_out = parts(table_run, source)
-    found = Screen(table_run).fit(known, held_out).judge(Batch(torch.from_numpy(rows[:9])))
+    one = Screen(table_run, "neighbours").fit(known, held_out)
+    found = one.judge(Batch(torch.from_numpy(rows[:9])))
     x = x_of(known).double().numpy()
     mean, spread = x.mean(0), x.std(0)
     there = (rebuilt(table_run, x_of(known)) - mean) / spread
@@ -80,6 +81,28 @@ def test_columns_count_by_their_spread_in_the_training_part(rows, table_run):
     np.testing.assert_allclose(blame.off, np.abs(off), rtol=1e-3, atol=1e-5)
     np.testing.assert_allclose(blame.data, rows[:9], rtol=1e-6)
     np.testing.assert_allclose(blame.expected, rebuilt(table_run, batch.x), rtol=1e-5)
+
+
+def test_columns_of_numbers_are_judged_by_the_ensemble(rows, table_run):
+    known, held_out = parts(table_run, load(rows))
+    one = Screen(table_run).fit(known, held_out)
+    x = x_of(known).double().numpy()
+    mean, spread = x.mean(0), x.std(0)
+
+    class Standardised:
+        def transform(self, X: Any, condition: Any = None) -> Any:
+            there = torch.from_numpy(X * spread + mean).float()
+            return table_run.model.encode(there).double().numpy()
+
+        def inverse_transform(self, X: Any, condition: Any = None) -> Any:
+            there = table_run.model.decode(torch.from_numpy(X).float())
+            return (there.double().numpy() - mean) / spread
+
+    model, asked = Standardised(), (rows[:9].astype(np.float64) - mean) / spread
+    expected = SCORES.create("ensemble").fit(model, (x - mean) / spread).usual(model, asked)
+    assert one.by == "ensemble"
+    found = one.judge(Batch(torch.from_numpy(rows[:9]))).scores
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
 
 
 def test_tails_are_counted_and_hold_their_share(rows, table_run):
@@ -127,7 +150,8 @@ def test_counts_go_by_roots_and_zeros_and_ones_as_they_are():
         source = load(x.astype(np.float32), kind=kind)
         run = fit(source, "vae", latent_dim=1, **QUICK)
         known, held_out = parts(run, source)
-        one = Screen(run).fit(known, held_out)
+        one = Screen(run, "neighbours").fit(known, held_out)
+        assert Screen(run).by == "neighbours"
         asked = next(source.chunks(8))
         there = scale(rebuilt(run, x_of(known)))
         known_rows, asked_rows = (scale(x.double().numpy()) for x in (x_of(known), asked.x))
@@ -210,7 +234,7 @@ def test_what_is_beyond_all_numbers_is_the_most_unusual(rows, table_run):
 def test_what_cannot_be_answered_is_refused(rows, table_run):
     known, held_out = parts(table_run, load(rows))
     plain = fit(load(rows), "ae", latent_dim=1, **QUICK)
-    with pytest.raises(OptionError, match="use neighbours, reconstruction, latent"):
+    with pytest.raises(OptionError, match="use neighbours, ensemble, reconstruction, latent"):
         Screen(plain, "kl")
     with pytest.raises(UnknownNameError, match="Did you mean 'neighbours'"):
         Screen(plain, "neighbors")

@@ -129,7 +129,7 @@ def test_torchrun_starts_it(tmp_path):
 
 def test_devices_are_chosen_by_name(monkeypatch):
     assert choose_device("cpu") == torch.device("cpu")
-    for name in ("gpu", "cuda:99", "cpu:x"):
+    for name in ("gpu", "cuda:99", "cpu:x", "meta"):
         with pytest.raises(OptionError, match=f"device='{name}' is not to be had here") as caught:
             choose_device(name)
         assert "\n" not in str(caught.value)
@@ -139,7 +139,7 @@ def test_of_a_missing_device_only_the_first_sentence_is_passed_on(monkeypatch):
     def refuse(*_, **__):
         raise RuntimeError("Could not run 'empty'. This could be because of many things. Or others")
 
-    monkeypatch.setattr(torch, "empty", refuse)
+    monkeypatch.setattr(torch, "zeros", refuse)
     with pytest.raises(
         OptionError, match=r"had here \(Could not run 'empty'\): use auto or cpu\.$"
     ):

@@ -71,7 +71,7 @@ def interpolate(
     a, b = (strips.encode(model, end) for end in ends)
     told = ends[0].condition
     if condition is not None:
-        told = for_each(running.one_condition(trained, condition, where), len(a))
+        told = for_each(running.one_condition(trained, condition, where), len(a), where)
     said = ""
     if path == SHORTEST:
         found = shortest_paths(model, a, b, steps, condition=told)

@@ -12,10 +12,10 @@ from isthmus.cli import options
 @options.data_argument
 @click.option(
     "--by",
-    default="neighbours",
     metavar="NAME",
-    help="neighbours, reconstruction or latent; where the model has a density, also likelihood, "
-    "likelihood-ratio, typicality or kl. [default: neighbours]",
+    help="ensemble, neighbours, reconstruction or latent; where the model has a density, also "
+    "likelihood, likelihood-ratio, typicality or kl. [default: ensemble for columns of numbers, "
+    "else neighbours]",
 )
 @click.option(
     "--share",
@@ -38,7 +38,7 @@ from isthmus.cli import options
 def outliers(
     run: str,
     data: str,
-    by: str,
+    by: str | None,
     share: float,
     against: str | None,
     samples: int,
@@ -95,6 +95,6 @@ def outliers(
             rows = torch.from_numpy(found.table())
             running.write_rows(sink, rows, running.label_names(batch, given.classes))
             tally.add(batch, found)
-    wrote(target.path, f"{len(given):,} scores by {by}, higher for the more usual")
+    wrote(target.path, f"{len(given):,} scores by {screen.by}, higher for the more usual")
     for line in tally.lines():
         click.echo(line)

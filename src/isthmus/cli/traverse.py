@@ -71,7 +71,8 @@ def traverse(
     if data is None:
         if row is not None:
             raise OptionError("--row is a row of DATA: give DATA too.")
-        known = Batch(model.sample(STAND_INS, condition=told), condition=for_each(told, STAND_INS))
+        stand_ins = model.sample(STAND_INS, condition=told)
+        known = Batch(stand_ins, condition=for_each(told, STAND_INS, where))
     else:
         given = data_for(trained, data, label, image_size)
         for text in given.notes:

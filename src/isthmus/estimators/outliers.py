@@ -46,10 +46,11 @@ class OutlierDetector(OutlierMixin, BaseEstimator):
         recipe: As `isthmus recipes` lists it; not a conditional one. Four of the criteria ask for
             one with a density, such as vae.
         criterion: By what a row is judged. "neighbours": the distances to the five nearest training
-            rows and to the five nearest reconstructions of training rows; "reconstruction": the
-            squared error; "likelihood": log p(x); "kl": the rate of the code; "likelihood-ratio":
-            log p(x) against a background of independent columns; "latent": the Gaussian density of
-            the code; "typicality": how far log p(x) is from what is typical.
+            rows and to the five nearest reconstructions of training rows; "ensemble": these and an
+            isolation forest of rows, codes and errors; "reconstruction": the squared error;
+            "likelihood": log p(x); "kl": the rate of the code; "likelihood-ratio": log p(x) against
+            a background of independent columns; "latent": the Gaussian density of the code;
+            "typicality": how far log p(x) is from what is typical.
         contamination: Share of the training rows that are to be called outliers: above 0, at
             most 0.5.
         latent_dim: Z; None takes half the columns, at least 1 and at most 16.
@@ -83,7 +84,7 @@ class OutlierDetector(OutlierMixin, BaseEstimator):
     def __init__(
         self,
         recipe: str = "ae",
-        criterion: str = "neighbours",
+        criterion: str = "ensemble",
         *,
         contamination: float = 0.1,
         latent_dim: int | None = None,

@@ -79,8 +79,8 @@ def edit(
     whole = vector.to(x) if vector.dim() > len(model.latent_shape) else vector.to(x).unsqueeze(0)
     vectors = whole.expand(len(x), *model.latent_shape)
     steps = torch.as_tensor(by).to(x).expand(len(x))
-    told = for_each(condition, len(x))
-    meant = told if target is None else for_each(target.to(x), len(x))
+    told = for_each(condition, len(x), x.device)
+    meant = told if target is None else for_each(target.to(x), len(x), x.device)
     found: list[tuple[Tensor, ...]] = []
     with answering(model):
         for rows in torch.arange(len(x), device=x.device).split(max(1, batch_size // draws)):

@@ -106,7 +106,7 @@ def shortest_paths(
         )
     t = torch.linspace(0.0, 1.0, steps, dtype=first.dtype, device=first.device)
     whole = space.path(first, last, t) if start is None else start.flatten(2)
-    told = for_each(condition, len(first))
+    told = for_each(condition, len(first), first.device)
     paths = max(1, batch_size // steps)
     with answering(model):
         found = []

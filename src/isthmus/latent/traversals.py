@@ -96,7 +96,7 @@ def centre(
     that reads the condition is asked for the first datum's.
     """
     space = space_of(model.posterior)
-    told = for_each(condition, len(x))
+    told = for_each(condition, len(x), x.device)
     with answering(model):
         try:
             p = model.evidence(x[:1], condition=None if told is None else told[:1]).p

@@ -18,7 +18,7 @@ from isthmus.outliers import SCORES, Floats, OutlierScore, rebuilt
 from isthmus.registry import Entry
 from isthmus.screening.asked import AskedModel
 from isthmus.screening.reading import some_of
-from isthmus.screening.yardsticks import AsTheyAre, Yardstick, yardstick_of
+from isthmus.screening.yardsticks import AsTheyAre, Yardstick, of_columns, yardstick_of
 
 # Training data that a score looks at, at most, and the numbers in them.
 MOST_KNOWN, MOST_NUMBERS = 20_000, 2**24
@@ -72,12 +72,14 @@ class Screen:
 
     Args:
         run: Its model is asked where it lies.
-        by: A score of `isthmus.outliers.SCORES`.
+        by: A score of `isthmus.outliers.SCORES`; None takes the ensemble for columns of numbers,
+            and neighbours for other data.
         share: Above 0 and below 1.
         samples: Importance samples of log p(x), for the scores that ask for it.
         seed: Of the choice of data where there are more than are looked at.
 
     Attributes:
+        by: The name of the score.
         score: The score.
         held_out: (n,) scores of held-out data, ascending.
         notes: What was left out, one line each.
@@ -94,14 +96,15 @@ class Screen:
     def __init__(
         self,
         run: Run,
-        by: str = "neighbours",
+        by: str | None = None,
         *,
         share: float = 0.05,
         samples: int = 100,
         seed: int = 0,
     ) -> None:
-        _check(run.model, SCORES[by])
-        self.score: OutlierScore = SCORES.create(by)
+        self.by = by or ("ensemble" if of_columns(run.spec) else "neighbours")
+        _check(run.model, SCORES[self.by])
+        self.score: OutlierScore = SCORES.create(self.by)
         self.share = share
         self.held_out: Floats = np.empty(0)
         self.notes: tuple[str, ...] = ()

@@ -9,7 +9,7 @@ import numpy as np
 
 from isthmus.data import Source
 from isthmus.data.scaling import moments
-from isthmus.data.spec import CONTINUOUS
+from isthmus.data.spec import CONTINUOUS, DataSpec
 from isthmus.outliers import Floats
 
 
@@ -72,6 +72,11 @@ class Standardised(Yardstick):
         return x
 
 
+def of_columns(spec: DataSpec) -> bool:
+    """Whether data are columns of numbers, each of its own unit."""
+    return spec.kind == "table" and spec.support in CONTINUOUS
+
+
 def yardstick_of(known: Source) -> Yardstick:
     """The scale for data like these.
 
@@ -81,7 +86,7 @@ def yardstick_of(known: Source) -> Yardstick:
     spec = known.spec
     if spec.support == "count":
         return Roots()
-    if spec.kind == "table" and spec.support in CONTINUOUS:
+    if of_columns(spec):
         found = moments(known, by_column=True)
         return Standardised(found.shift.flatten().numpy(), found.scale.flatten().numpy())
     return AsTheyAre()

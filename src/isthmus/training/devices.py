@@ -101,7 +101,8 @@ def choose_device(name: str) -> torch.device:
         name = f"cuda:{os.environ.get('LOCAL_RANK', '0')}"
     try:
         device = torch.device(name)
-        torch.empty(0, device=device)
+        # Read back, for one device takes numbers and keeps none.
+        torch.zeros(1, device=device).item()
     except (RuntimeError, AssertionError) as error:
         # Where a backend is missing torch goes on for a page.
         reason = str(error).splitlines()[0].split(". ")[0]
