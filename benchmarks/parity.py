@@ -5,7 +5,8 @@ the same weights at the start, Adam at a constant 1e-3 without decay, batches of
 epochs; both keep the weights of the best epoch on the same held-out images. What they then give for
 the test images (codes, and the decoder's last layer) is written to files, and the losses in the
 table are computed from those here, by one function in float64 for both. Each side's own best
-held-out loss stands beside it in the file of results.
+held-out loss stands beside it in the file of results. With --own-start isthmus first puts the
+decoder's last bias at the mean of the data, as it does whenever nobody brings weights.
 
 How pythae's settings are mapped, printed with the table: see MAPPING.
 """
@@ -66,6 +67,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--epochs", type=int, default=30)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--own-start", action="store_true", help="isthmus begins as it does itself")
     parser.add_argument("--quick", action="store_true", help="a smoke run: it means nothing")
     found = parser.parse_args()
     if found.quick:
@@ -165,7 +167,9 @@ def contest(options: argparse.Namespace, folder: Path) -> list[dict[str, Any]]:
             for seed in options.seeds:
                 shared.write_start(shared.files(folder, case, seed)[1], case, pixels, seed)
                 for side, contender in sides.items():
-                    answer = contender.measure({"case": case, "seed": seed})
+                    answer = contender.measure(
+                        {"case": case, "seed": seed, "own_start": options.own_start}
+                    )
                     figures = judged(folder, side, case, seed)
                     results.append({"case": case, "seed": seed, "side": side, **answer, **figures})
                     (folder / f"{side}-{case}-{seed}.npz").unlink()
@@ -229,7 +233,8 @@ def main() -> None:
     text = table(HEAD, [row(case, of(ISTHMUS, case), of(PYTHAE, case)) for case in options.cases])
     settings = {k: v for k, v in vars(options).items() if k not in ("quick", "pythae_python")}
     values = {"settings": settings, "mapping": MAPPING, "results": results}
-    finish(f"parity-{options.data}", text, values, options.quick)
+    name = f"parity-{options.data}" + ("-own-start" if options.own_start else "")
+    finish(name, text, values, options.quick)
 
 
 if __name__ == "__main__":

@@ -78,6 +78,8 @@ def run(job: dict[str, Any]) -> dict[str, float]:
     )
     model, objective = built(case, data.spec)
     vectors = model.posterior.codebook.vectors if case in shared.QUANTISED else None
+    # Weights that were brought are the start; only a decoder of nobody's begins at the data's mean.
+    model.decoder.fresh = job.get("own_start", False)
     shared.start_from(start, (model.encoder, model.posterior, model.decoder), vectors)
     settings = TrainingSettings(
         epochs=job.get("epochs", EPOCHS),

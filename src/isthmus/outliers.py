@@ -68,6 +68,10 @@ class OutlierScore(ABC):
     def usual(self, model: Trained, X: Floats, condition: Any = None) -> Floats:
         """How usual each row of X (N, F) is, given (N, C): (N,), higher for the more usual."""
 
+    def of_known(self, model: Trained, X: Floats, condition: Any = None) -> Floats:
+        """What `usual` says of the very rows (N, F) that `fit` looked at: (N,)."""
+        return self.usual(model, X, condition)
+
 
 def needs_density(score: Any) -> bool:
     """Whether a class of scores asks for a density."""
@@ -121,6 +125,10 @@ class NeighbourScore(OutlierScore):
         own = self._own(X)
         return -self._near.levels(X, own) - self._near_surface.levels(X, own)
 
+    def of_known(self, model: Trained, X: Floats, condition: Any = None) -> Floats:
+        # Their distances set the scales already, and took the time of each to each.
+        return -self._near.of_rows - self._near_surface.of_rows
+
     def _own(self, X: Floats) -> NDArray[np.int64]:
         """Which training row each row (N, F) is; -1 for others."""
         return np.array([self._places.get(row.tobytes(), -1) for row in X], dtype=np.int64)
@@ -134,6 +142,9 @@ class _Nearest:
         known: (N, F).
         rows: (N, F) training rows.
         own: (N,) which of the known rows is no neighbour of each.
+
+    Attributes:
+        of_rows: (N,) the training rows' levels.
     """
 
     def __init__(self, known: Floats, rows: Floats, own: NDArray[np.int64]) -> None:
@@ -145,11 +156,15 @@ class _Nearest:
         distances = self._distances(rows, own)
         self._mean = float(distances.mean()) or 1.0
         self._spread = float(np.log1p(distances / self._mean).std()) or 1.0
+        self.of_rows = self._levelled(distances)
 
     def levels(self, rows: Floats, own: NDArray[np.int64]) -> Floats:
         """(M,) of rows (M, F), the own ones (M,) of the known left out."""
-        found: Floats = np.log1p(self._distances(rows, own) / self._mean) / self._spread
-        return found
+        return self._levelled(self._distances(rows, own))
+
+    def _levelled(self, distances: Floats) -> Floats:
+        levels: Floats = np.log1p(distances / self._mean) / self._spread
+        return levels
 
     def _distances(self, rows: Floats, own: NDArray[np.int64]) -> Floats:
         far, which = self._index.kneighbors(rows)
@@ -183,17 +198,22 @@ class EnsembleScore(OutlierScore):
         from sklearn.ensemble import IsolationForest
 
         self._neighbours = NeighbourScore().fit(model, X, condition)
-        self._forest: Any = IsolationForest(random_state=0).fit(_views(model, X, condition))
-        self._spreads = [float(part.std()) or 1.0 for part in self._parts(model, X, condition)]
+        views = _views(model, X, condition)
+        self._forest: Any = IsolationForest(random_state=0).fit(views)
+        near, apart = self._neighbours.of_known(model, X), self._forest.score_samples(views)
+        self._spreads = float(near.std()) or 1.0, float(apart.std()) or 1.0
+        self._of_known = self._sum(near, apart)
         return self
 
     def usual(self, model: Trained, X: Floats, condition: Any = None) -> Floats:
-        parts = zip(self._parts(model, X, condition), self._spreads, strict=True)
-        return np.sum([part / spread for part, spread in parts], axis=0)
-
-    def _parts(self, model: Trained, X: Floats, condition: Any) -> tuple[Floats, Floats]:
         near = self._neighbours.usual(model, X, condition)
-        return near, self._forest.score_samples(_views(model, X, condition))
+        return self._sum(near, self._forest.score_samples(_views(model, X, condition)))
+
+    def of_known(self, model: Trained, X: Floats, condition: Any = None) -> Floats:
+        return self._of_known
+
+    def _sum(self, near: Floats, apart: Floats) -> Floats:
+        return near / self._spreads[0] + apart / self._spreads[1]
 
 
 def _views(model: Trained, X: Floats, condition: Any) -> Floats:
