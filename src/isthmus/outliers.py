@@ -55,10 +55,13 @@ class OutlierScore(ABC):
         needs_density: Whether it asks for a posterior with a density.
         by_distance: Whether it measures distances between rows, so that a column counts for as much
             as it scatters.
+        of_known: (N,) what `usual` says of the rows that `fit` looked at, where that had to be
+            found out for it; else None.
     """
 
     needs_density = False
     by_distance = False
+    of_known: Floats | None = None
 
     @abstractmethod
     def fit(self, model: Trained, X: Floats, condition: Any = None) -> Self:
@@ -67,10 +70,6 @@ class OutlierScore(ABC):
     @abstractmethod
     def usual(self, model: Trained, X: Floats, condition: Any = None) -> Floats:
         """How usual each row of X (N, F) is, given (N, C): (N,), higher for the more usual."""
-
-    def of_known(self, model: Trained, X: Floats, condition: Any = None) -> Floats:
-        """What `usual` says of the very rows (N, F) that `fit` looked at: (N,)."""
-        return self.usual(model, X, condition)
 
 
 def needs_density(score: Any) -> bool:
@@ -119,15 +118,12 @@ class NeighbourScore(OutlierScore):
         own = self._own(X)
         self._near = _Nearest(X, X, own)
         self._near_surface = _Nearest(rebuilt(model, X, condition), X, own)
+        self.of_known: Floats = -self._near.of_rows - self._near_surface.of_rows
         return self
 
     def usual(self, model: Trained, X: Floats, condition: Any = None) -> Floats:
         own = self._own(X)
         return -self._near.levels(X, own) - self._near_surface.levels(X, own)
-
-    def of_known(self, model: Trained, X: Floats, condition: Any = None) -> Floats:
-        # Their distances set the scales already, and took the time of each to each.
-        return -self._near.of_rows - self._near_surface.of_rows
 
     def _own(self, X: Floats) -> NDArray[np.int64]:
         """Which training row each row (N, F) is; -1 for others."""
@@ -200,17 +196,14 @@ class EnsembleScore(OutlierScore):
         self._neighbours = NeighbourScore().fit(model, X, condition)
         views = _views(model, X, condition)
         self._forest: Any = IsolationForest(random_state=0).fit(views)
-        near, apart = self._neighbours.of_known(model, X), self._forest.score_samples(views)
+        near, apart = self._neighbours.of_known, self._forest.score_samples(views)
         self._spreads = float(near.std()) or 1.0, float(apart.std()) or 1.0
-        self._of_known = self._sum(near, apart)
+        self.of_known = self._sum(near, apart)
         return self
 
     def usual(self, model: Trained, X: Floats, condition: Any = None) -> Floats:
         near = self._neighbours.usual(model, X, condition)
         return self._sum(near, self._forest.score_samples(_views(model, X, condition)))
-
-    def of_known(self, model: Trained, X: Floats, condition: Any = None) -> Floats:
-        return self._of_known
 
     def _sum(self, near: Floats, apart: Floats) -> Floats:
         return near / self._spreads[0] + apart / self._spreads[1]

@@ -136,7 +136,9 @@ class OutlierDetector(OutlierMixin, BaseEstimator):
         self.n_iter_ = self.autoencoder_.n_iter_
         known = rows[some_of(len(rows), MOST_KNOWN)]
         self._score = score.fit(self.autoencoder_, known)
-        usual = self._score.of_known(self.autoencoder_, known)
+        usual = self._score.of_known
+        if usual is None:
+            usual = self._score.usual(self.autoencoder_, known)
         self.offset_ = float(np.percentile(usual, 100.0 * self.contamination))
         return self
 
