@@ -252,7 +252,7 @@ def test_bad_data_and_models_are_refused_and_nothing_is_left(
     run_of_table, plain_run, asked, refused, here
 ):
     line = refused("outliers", plain_run, "digits", "--by", "likelihood", "-o", "o.csv").stderr
-    assert "no probability: use neighbours, ensemble, reconstruction, latent." in line
+    assert "no probability: use neighbours, ensemble, latent, reconstruction." in line
     assert "nowhere.csv" in refused("outliers", run_of_table, "nowhere.csv", "-o", "o.csv").stderr
     picture = ("--label", "odd", "-o", "o.png")
     assert "as pictures" in refused("outliers", run_of_table, asked, *picture).stderr

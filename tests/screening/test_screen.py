@@ -234,7 +234,7 @@ def test_what_is_beyond_all_numbers_is_the_most_unusual(rows, table_run):
 def test_what_cannot_be_answered_is_refused(rows, table_run):
     known, held_out = parts(table_run, load(rows))
     plain = fit(load(rows), "ae", latent_dim=1, **QUICK)
-    with pytest.raises(OptionError, match="use neighbours, ensemble, reconstruction, latent"):
+    with pytest.raises(OptionError, match="use neighbours, ensemble, latent, reconstruction"):
         Screen(plain, "kl")
     with pytest.raises(UnknownNameError, match="Did you mean 'neighbours'"):
         Screen(plain, "neighbors")
