@@ -122,6 +122,21 @@ def test_what_the_held_out_codes_have_of_either(groups):
     assert drop_density(run).sampler is None
 
 
+def test_held_out_codes_that_are_drawn_follow_the_seed_alone(groups):
+    run = fit(groups, "vae", **{**OPTIONS, "epochs": 2})
+    model = fit_density(run, groups, "fitted-gaussian", codes="sample")
+    held_out = next(run.split.of(groups)[2].chunks(2000)).x
+    torch.manual_seed(4)
+    z = model.encode(held_out, "sample")
+    torch.manual_seed(7)
+    before = torch.get_rng_state()
+    found = held_out_density(run, groups, seed=4)
+    assert torch.get_rng_state().equal(before)
+    assert found.density == pytest.approx(model.sampler().log_prob(z).mean().item(), abs=1e-4)
+    assert found.prior == pytest.approx(model.prior().log_prob(z).mean().item(), abs=1e-4)
+    assert held_out_density(run, groups, seed=5).density != found.density
+
+
 def test_a_resumed_run_keeps_what_was_fitted_to_it(groups, tmp_path):
     options = {**OPTIONS, "epochs": 2, "folder": tmp_path / "run"}
     run = fit(groups, "vae", **options)

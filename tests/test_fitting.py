@@ -111,15 +111,18 @@ def test_without_a_folder_nothing_is_written(x, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("change", "difference"),
     [
-        ({"latent_dim": 3}, "another options (latent_dim was 2, now 3)"),
-        ({"hidden": (8, 8)}, "another options (hidden was [8], now [8, 8])"),
-        ({"seed": 6}, "another settings (seed was 5, now 6)"),
-        ({"epochs": 3}, "another settings (epochs was 2, now 3)"),
-        ({"lr": 0.5}, "another settings (lr was 0.002, now 0.5)"),
-        ({"kl_warmup": 0.5}, "another options (kl_warmup was None, now 0.5)"),
-        ({"recipe": "ae"}, "another recipe (was 'vae', now 'ae')"),
-        ({"split": Split(seed=1)}, "another split (seed was 0, now 1)"),
-        ({"data": np.random.default_rng(0).normal(size=(90, 5))}, "another data (length was 150"),
+        ({"latent_dim": 3}, "with other options (latent_dim was 2, now 3)"),
+        ({"hidden": (8, 8)}, "with other options (hidden was [8], now [8, 8])"),
+        ({"seed": 6}, "with other settings (seed was 5, now 6)"),
+        ({"epochs": 3}, "with other settings (epochs was 2, now 3)"),
+        ({"lr": 0.5}, "with other settings (lr was 0.002, now 0.5)"),
+        ({"kl_warmup": 0.5}, "with other options (kl_warmup was None, now 0.5)"),
+        ({"recipe": "ae"}, "with another recipe (was 'vae', now 'ae')"),
+        ({"split": Split(seed=1)}, "with another split (seed was 0, now 1)"),
+        (
+            {"data": np.random.default_rng(0).normal(size=(90, 5))},
+            "with other data (length was 150",
+        ),
     ],
 )
 def test_another_run_is_not_resumed_and_the_difference_is_named(change, difference, finished, x):
@@ -230,3 +233,11 @@ def test_a_split_has_three_parts_that_share_nothing(x):
 def test_the_spec_of_a_run_is_that_of_its_data(finished):
     assert isinstance(finished.spec, DataSpec)
     assert (finished.spec.kind, finished.spec.shape, finished.spec.length) == ("table", (5,), 150)
+
+
+def test_what_is_counted_by_a_recipe_are_the_training_data(x, tmp_path):
+    """The weights of beta-tcvae are those of the data that batches are drawn from."""
+    run = fit(x, "beta-tcvae", folder=tmp_path / "run", split=Split(0, (0.6, 0.2, 0.2)), **OPTIONS)
+    config = json.loads((run.folder / "config.json").read_text())
+    assert config["objective"]["length"] == 90
+    assert config["data"]["length"] == run.spec.length == 150

@@ -112,7 +112,7 @@ def test_the_scaling_counts_what_is_there():
     scaling.fit(source)
     np.testing.assert_allclose(scaling.shift, np.nanmean(x, 0))
     np.testing.assert_allclose(scaling.scale, np.nanstd(x, 0))
-    assert "2 values (25.0%) are missing" in source.notes[0]
+    assert "2 values (25.0%) are missing and are read as gaps" in source.notes[0]
 
 
 def test_a_trained_model_fills_gaps_better_than_the_mean():

@@ -104,12 +104,13 @@ def with_sampler(model: LatentModel, sampler: FittedPrior | None) -> LatentModel
 
 
 @torch.no_grad()
-def held_out_density(run: Run, data: Any) -> HeldOut:
+def held_out_density(run: Run, data: Any, *, seed: int = 0) -> HeldOut:
     """What the fitted density and the model's own prior say of the test part's codes.
 
     Args:
         run: Of a model with a sampler.
         data: What it was trained on; at most 50,000 of its test part are read.
+        seed: Of codes that are samples; the caller's random state stays as it is.
 
     Raises:
         OptionError: There is no density beside the prior.
@@ -118,14 +119,15 @@ def held_out_density(run: Run, data: Any) -> HeldOut:
     if model.sampler is None:
         raise OptionError("This run has no density beside its prior: fit one with fit_density.")
     density, prior, count = 0.0, 0.0, 0
-    for x, given in _held_out(run, source):
-        z = model.encode(x, model.sampler.fitted_to, condition=given)
-        # A prior that is made of the model's own posteriors is read as answers are.
-        few = None if given is None else given[:1]
-        p = model.eval().evidence(x[:1], condition=few).p
-        density += float(model.sampler().log_prob(z).double().sum())
-        prior += float(p.log_prob(z).double().sum())
-        count += len(z)
+    with own_random_state(next(model.parameters()).device, seed):
+        for x, given in _held_out(run, source):
+            z = model.encode(x, model.sampler.fitted_to, condition=given)
+            # A prior that is made of the model's own posteriors is read as answers are.
+            few = None if given is None else given[:1]
+            p = model.eval().evidence(x[:1], condition=few).p
+            density += float(model.sampler().log_prob(z).double().sum())
+            prior += float(p.log_prob(z).double().sum())
+            count += len(z)
     return HeldOut(density / count, prior / count, count, model.sampler.fitted_to)
 
 

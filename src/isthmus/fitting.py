@@ -161,10 +161,11 @@ def fit(
     source = data if isinstance(data, Source) else load(data, missing=gaps)
     split = split or Split()
     model_options, settings = divide_options(name, options)
-    built = _built(recipe, objective, source.spec, model_options, settings.seed)
+    training, validation, _ = split.of(source)
+    # What a part counts, as the stratified weights of beta-tcvae do, are the data to learn from.
+    built = _built(recipe, objective, training.spec, model_options, settings.seed)
     run = Run(built.model, source.spec, name, model_options, settings, split, folder=_path(folder))
     run.notes, run.reading = (*source.notes, *built.notes), source.reading
-    training, validation, _ = split.of(source)
     if settings.batch_size > len(training):
         run.notes += (
             f"A batch of {settings.batch_size:,} is larger than the {len(training):,} training "

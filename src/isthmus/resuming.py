@@ -11,6 +11,8 @@ from isthmus.store import CONFIG, read_config
 
 # What a config says of a density that was fitted to a finished run's codes: the sampler before it.
 DENSITY = "density"
+# Parts of a config that one speaks of as of several.
+MANY = frozenset({"options", "settings", "data"})
 
 
 def has_density(folder: Path) -> bool:
@@ -34,8 +36,9 @@ def refuse_another(stored: dict[str, Any], asked: dict[str, Any], folder: Path) 
     for key in ("recipe", "options", "objective", "settings", "split", "data", "model"):
         then, now = stored.get(key), _plain(asked[key])
         if then != now:
+            other = "other" if key in MANY else "another"
             raise RunError(
-                f"The run in {folder} was begun with another {key} ({_difference(then, now)}): "
+                f"The run in {folder} was begun with {other} {key} ({_difference(then, now)}): "
                 "resume it with the command that began it, or choose another -o."
             )
 

@@ -54,6 +54,7 @@ def test_codes_and_data_under_their_own_condition_and_another(conditional_run, i
 def test_what_is_wrong_is_said(conditional_run, digits_run, refused, tmp_path):
     said = refused("sample", conditional_run, "-o", tmp_path / "x.npy").stderr
     assert "conditioned on label (0, 1, 2" in said
+    assert "give it as --condition label=0." in said
     said = refused("sample", conditional_run, "--condition", "x", "-o", tmp_path / "x.npy").stderr
     assert "Unknown value of label" in said
     said = refused("sample", digits_run, "--condition", "3", "-o", tmp_path / "x.npy").stderr

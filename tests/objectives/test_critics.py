@@ -157,7 +157,7 @@ def test_a_critic_of_images_takes_any_size():
 
 def test_what_has_no_mean_is_refused(build):
     model = build()
-    with pytest.raises(OptionError, match="compares the mean"):
+    with pytest.raises(OptionError, match="reads the mean"):
         VaeGan((5,), width=4).check(
             model.posterior, model.prior, CategoricalLikelihood((5,), n_categories=3)
         )

@@ -83,6 +83,18 @@ def test_wae_and_swae_add_their_distance_to_the_distortion(build):
     torch.testing.assert_close(swae, evidence.distortion.mean() + 4.0 * distance)
 
 
+@pytest.mark.parametrize("batch", [1, 2, 5])
+def test_codes_that_follow_the_prior_pay_nothing_on_average_in_a_batch_of_any_size(linear, batch):
+    """The last batch of held-out data may hold a single datum, which has no company to compare."""
+    standard = DiagonalNormal(torch.zeros(batch, 2), torch.ones(batch, 2))
+    torch.manual_seed(0)
+    evidence = linear(standard, 20_000, torch.zeros(4, 2), torch.zeros(4))
+    paid = WaeMmd(1.0)(evidence).terms["mmd"]
+    assert paid.shape == (batch,)
+    # Seven kernels, each between 0 and 1: an average of 20,000 batches is within .06 of its mean.
+    torch.testing.assert_close(paid.mean(), torch.zeros(()), atol=0.06, rtol=0)
+
+
 def test_the_prior_s_draws_have_a_row_for_each_code_whatever_its_batch(evidence):
     assert prior_draws(evidence).shape == evidence.z.shape
     loc = torch.arange(9.0)[:, None].expand(9, 2)

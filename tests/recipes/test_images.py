@@ -1,5 +1,6 @@
 """The recipes of images: their sizes, what they start from, and what may move."""
 
+import math
 from unittest.mock import patch
 
 import numpy as np
@@ -93,10 +94,19 @@ def test_a_stand_in_is_announced(recipe, monkeypatch):
         build_recipe(recipe, SPEC, distance="lpips", **SMALL)
 
 
-def test_the_commitment_is_per_element():
-    posterior = build_recipe("vq-gan", SPEC, commitment=0.5, **SMALL).model.posterior
-    # 768 numbers of a picture, 2 · 4 · 4 of its code.
-    assert posterior.commitment == pytest.approx(0.5 * 768 / 32)
+@pytest.mark.parametrize(
+    ("shape", "network", "numbers"),
+    # Of a code of width 2: in 4 · 4 cells, in the 5 · 5 that hold a picture with an edge, in one.
+    [((3, 16, 16), "auto", 32), ((3, 18, 17), "auto", 50), ((3, 16, 16), "conv", 2)],
+)
+def test_the_commitment_is_per_element(shape, network, numbers):
+    spec = DataSpec("image", shape, "unit", 24)
+    options = {"latent_dim": 2, "network": network}
+    if network == "auto":
+        options |= {"channels": (8, 8, 8), "groups": 8}
+    posterior = build_recipe("vq-gan", spec, commitment=0.5, **options).model.posterior
+    assert math.prod(posterior.latent_shape) == numbers
+    assert posterior.commitment == pytest.approx(0.5 * math.prod(shape) / numbers)
 
 
 def test_what_is_no_image_is_refused():

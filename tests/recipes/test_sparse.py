@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import isthmus
-from isthmus.data import load
+from isthmus.data import DataSpec, load
 from isthmus.errors import OptionError, UnsupportedError
 from isthmus.metrics import dead_share, explained_variance, l0, mean_max_cosine
 from isthmus.recipes import build_recipe
@@ -84,6 +84,29 @@ def test_the_width_follows_the_data_and_the_encoder_starts_at_the_transpose(name
     torch.testing.assert_close(norms, torch.ones_like(norms))
     with pytest.raises(OptionError, match="at least 1"):
         build_recipe(name, spec, latent_dim=-1)
+
+
+@pytest.mark.parametrize("name", SPARSE)
+def test_a_likelihood_of_two_numbers_an_element_is_tied_by_its_mean(name):
+    source = load(superposition(40)[0])
+    built = build_recipe(name, source.spec, likelihood="gaussian-datum")
+    model = built.model.train()
+    encoder, decoder = model.posterior.linear, model.decoder
+    torch.testing.assert_close(encoder.weight, decoder.directions[:, :SIZE])
+    model.posterior.silent.fill_(5000)
+    loss = built.objective(model.evidence(next(source.chunks(40)).x))
+    loss.total.backward()
+    assert loss.total.isfinite()
+    added = decoder.weight[:, :SIZE].detach().numpy()
+    added /= np.linalg.norm(added, axis=1, keepdims=True)
+    np.testing.assert_allclose(directions(model), added, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", [*SPARSE, "rae-gp"])
+def test_classes_have_no_mean_to_revive_or_smooth_by_and_are_refused_before_training(name):
+    spec = DataSpec("table", (SIZE,), "category", 40, n_categories=3)
+    with pytest.raises(OptionError, match="objective 'reconstruction'"):
+        build_recipe(name, spec)
 
 
 def test_a_common_width_of_zero_stays_refused_elsewhere():

@@ -77,7 +77,7 @@ def density(
     fit_density(trained, source, name, seed=seed, **given_options)
     for text in given.notes:
         note(text)
-    found = held_out_density(trained, source)
+    found = held_out_density(trained, source, seed=seed)
     wrote(run, f"the density {name}, fitted to the training part's codes ({_plural(found.mode)})")
     click.echo(
         f"log density of {found.codes:,} held-out codes: {found.density:.3f} nats, by the model's "

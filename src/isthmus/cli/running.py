@@ -82,7 +82,9 @@ def one_condition(run: Run, text: str | None, where: torch.device) -> Tensor | N
         said = ", ".join(
             f"{c.name} ({', '.join(c.categories[:10]) or 'a number'})" for c in run.spec.condition
         )
-        raise OptionError(f"This model is conditioned on {said}: give it as --condition VALUE.")
+        raise OptionError(
+            f"This model is conditioned on {said}: give it as --condition {_example(run)}."
+        )
     return None
 
 
@@ -91,13 +93,16 @@ def sample_line(run: Run, place: str | Path) -> str:
     suffix = "png" if run.spec.kind == "image" else "csv"
     words = ["isthmus", "sample", str(place)]
     if needs_condition(run.model):
-        # The first category, or about the mean of a number.
-        values = [
-            (c.name, c.categories[0] if c.categories else f"{c.shift:.3g}")
-            for c in run.spec.condition
-        ]
-        words += ["--condition", ",".join(f"{name}={value}" for name, value in values)]
+        words += ["--condition", _example(run)]
     return shlex.join([*words, "-n", "64", "-o", f"samples.{suffix}"])
+
+
+def _example(run: Run) -> str:
+    """A condition as one gives it: of each column the first category, or about the mean."""
+    values = [
+        (c.name, c.categories[0] if c.categories else f"{c.shift:.3g}") for c in run.spec.condition
+    ]
+    return ",".join(f"{name}={value}" for name, value in values)
 
 
 def code_layout(run: Run, rows: int, labels: bool, mode: str) -> Layout:

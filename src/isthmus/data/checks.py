@@ -80,7 +80,7 @@ def check_present(
         return ()
     check_finite(torch.where(absent, torch.zeros_like(x), x), where, names)
     share = float(absent.float().mean())
-    return (f"{int(absent.sum()):,} values ({share:.1%}) are missing and stay so",)
+    return (f"{int(absent.sum()):,} values ({share:.1%}) are missing and are read as gaps",)
 
 
 def outside(x: Tensor, support: str) -> Tensor | None:

@@ -90,7 +90,7 @@ class Objective(Part, Paced, ABC):
     """
 
     needs_density: ClassVar[bool] = True
-    needs_mean: ClassVar[bool] = False
+    needs_mean: bool = False
     comparable: bool = True
     requires: ClassVar[tuple[Requirement, ...]] = ()
     weighted: ClassVar[tuple[str, ...]] = ()
@@ -129,9 +129,10 @@ class Objective(Part, Paced, ABC):
                 "objective 'reconstruction'."
             )
         if self.needs_mean and likelihood is not None and not likelihood.has_mean:
+            other = "elbo" if posterior.has_density else "reconstruction"
             raise OptionError(
-                f"The objective {type(self).__name__} compares the mean of p(x|z) with x, and the "
-                f"likelihood {type(likelihood).__name__} has none: use the objective 'elbo'."
+                f"The objective {type(self).__name__} reads the mean of p(x|z), and the likelihood "
+                f"{type(likelihood).__name__} has none: use the objective {other!r}."
             )
         for refusal in self.requires:
             if reason := refusal(posterior, prior):

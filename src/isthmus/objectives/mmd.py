@@ -14,7 +14,12 @@ from isthmus.objectives.requirements import drawable_codes
 
 
 def discrepancy(evidence: Evidence) -> Tensor:
-    """(B,) the squared MMD between the batch's codes and draws of the prior, one number for all."""
+    """(B,) the squared MMD between the batch's codes and draws of the prior, one number for all.
+
+    A code alone has no company that could tell how codes spread: it pays nothing.
+    """
+    if evidence.z.shape[1] == 1:
+        return evidence.z.new_zeros(1)
     mmd = squared_mmd(evidence.z.flatten(2), prior_draws(evidence).flatten(2)).mean()
     return mmd.expand(evidence.z.shape[1])
 

@@ -6,7 +6,7 @@ from typing import final
 
 from torch import nn
 
-from isthmus.data.corruption import Gaussian
+from isthmus.data.corruption import Gaussian, Masking
 from isthmus.evidence import Evidence
 from isthmus.objectives.base import OBJECTIVES, Loss, Objective
 
@@ -31,11 +31,12 @@ class Reconstruction(Objective):
 
 
 @OBJECTIVES.register("denoising")
-def denoising(sigma: float = 0.3, samples: int = 1) -> Reconstruction:
-    """Reconstruction of the clean input from one with Gaussian noise of standard deviation `sigma`.
+def denoising(sigma: float = 0.3, samples: int = 1, masking: float = 0.0) -> Reconstruction:
+    """Reconstruction of the clean input from one with Gaussian noise of standard deviation `sigma`,
+    or, where `masking` is not 0, from one with that share of its elements at 0.
 
     Reference:
         Vincent et al., Extracting and Composing Robust Features with Denoising Autoencoders, ICML
         2008.
     """
-    return Reconstruction(samples, Gaussian(sigma))
+    return Reconstruction(samples, Masking(masking) if masking else Gaussian(sigma))

@@ -52,6 +52,7 @@ class Regularised(Objective):
     ) -> None:
         super().__init__(1, beta)
         self.smoothness = smoothness
+        self.needs_mean = smoothness != 0
         self.probes = check_probes(probes)
 
     def forward(self, evidence: Evidence) -> Loss:

@@ -60,6 +60,7 @@ class SparseReconstruction(Objective):
                 "0.25,0.5; the whole code always counts."
             )
         self.revival = revival
+        self.needs_mean = revival != 0
         self.widths = tuple(widths)
 
     def forward(self, evidence: Evidence) -> Loss:

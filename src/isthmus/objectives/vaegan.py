@@ -95,7 +95,9 @@ class VaeGan(Objective):
     player that wins by more than `margin` waits.
 
     Differences from the paper: features are normalised within a datum, so that the critic cannot
-    shrink their error; a share of the pixels' own likelihood stays, so that p(x|z) is a density.
+    shrink their error; a share of the pixels' own likelihood stays, so that p(x|z) is a density;
+    reconstructions and decoded draws count half each against the data; and a decoder that waits
+    leaves out its adversarial term alone.
 
     Args:
         shape: D.

@@ -55,14 +55,15 @@ def linear_ae(spec: DataSpec, axes: Axes) -> Built:
 
 
 @recipe("dae", paper="Vincent et al., ICML", year=2008, family=FAMILY, argmax=False)
-def dae(spec: DataSpec, axes: Axes, sigma: float = 0.3) -> Built:
+def dae(spec: DataSpec, axes: Axes, sigma: float = 0.3, masking: float = 0.0) -> Built:
     """A denoising autoencoder: the input is corrupted by noise of standard deviation `sigma`, the
     target is clean.
 
     Use it for features that survive noise, and against overfitting where data are few. `sigma` is
-    in the model's scaled units.
+    in the model's scaled units. With `masking` above 0 that share of the elements is set to 0 (in
+    those units: to the mean) in place of the noise, as in the paper.
     """
-    return deterministic(spec, axes, denoising(sigma))
+    return deterministic(spec, axes, denoising(sigma, masking=masking))
 
 
 @recipe("cae", paper="Rifai et al., ICML", year=2011, family=FAMILY, argmax=False)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, final
 
 from isthmus.data.spec import DataSpec
 from isthmus.errors import OptionError
+from isthmus.networks import map_size
 from isthmus.objectives import Elbo
 from isthmus.perceptual import choose_perceptual
 from isthmus.pretrained import Checkpoint
@@ -150,10 +152,12 @@ def vq_gan(
     plan = _plan(spec, axes, size, channels, layers, inner, None)
     critic = {"adversarial": adversarial, "start": start, "width": width, "lr": critic_lr}
     objective, notes = _looks(distance, weights, perceptual, **critic)
+    maps = makes_maps(plan.network)
+    cells = math.prod(map_size(spec.shape[1:], plan.downsample)) if maps else 1
     # Both errors are summed: over the picture, and over a code `shrunk` times smaller.
-    shrunk = plan.downsample**2 * spec.shape[0] / plan.axes.latent_dim
+    shrunk = spec.size / (cells * plan.axes.latent_dim)
     chosen = pick("vq", n_codes=n_codes, commitment=commitment * shrunk)
-    prior = pick("pixelcnn" if makes_maps(plan.network) else "autoregressive-codes")
+    prior = pick("pixelcnn" if maps else "autoregressive-codes")
     built = _assembled(spec, plan, objective, chosen, prior)
     return replace(built, notes=(*built.notes, *notes))
 

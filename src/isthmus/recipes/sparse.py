@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
 
 from isthmus.data.spec import DataSpec
 from isthmus.errors import UnsupportedError
@@ -59,8 +61,13 @@ def sparse(
     )
     code, decoder = built.model.posterior, built.model.decoder
     if isinstance(code, SparsePosterior) and isinstance(decoder, Dictionary):
-        code.tie(decoder.directions)
+        code.tie(_of_the_mean(decoder, spec.size))
     return built
+
+
+def _of_the_mean(decoder: Dictionary, size: int) -> Tensor:
+    """(Z, size) what each latent adds to the likelihood's first parameter, which is its mean."""
+    return decoder.directions[:, :size]
 
 
 def directions(model: LatentModel) -> NDArray[np.float32]:
@@ -74,7 +81,8 @@ def directions(model: LatentModel) -> NDArray[np.float32]:
             f"{type(model.decoder).__name__} has no directions, its slope differs from code to "
             "code: use a sparse recipe such as topk-sae."
         )
-    scaled = model.decoder.directions.detach().unflatten(1, model.shape) * model.scaling.scale
+    added = _of_the_mean(model.decoder, math.prod(model.shape)).detach()
+    scaled = added.unflatten(1, model.shape) * model.scaling.scale
     norms = scaled.flatten(1).norm(dim=1).view(-1, *(1 for _ in model.shape))
     return np.asarray((scaled / norms).cpu().numpy())
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -17,7 +18,7 @@ from isthmus.training.average import Average
 from isthmus.training.best import Best
 from isthmus.training.checkpoints import Checkpoint, Position
 from isthmus.training.clock import Clock
-from isthmus.training.densities import starter
+from isthmus.training.densities import awaits_start, starter
 from isthmus.training.devices import Processes
 from isthmus.training.events import Audience
 from isthmus.training.judging import Precision, check_weights, given, judge, rescue
@@ -128,8 +129,12 @@ class Course:
             )
             self.audience.hear(self.clock.record("validation", found))
             loss = self.group.agree(found["loss"])
-            if self.position.improved_by(loss, self.step.objective.comparable):
+            waits = awaits_start(self.step.model)
+            if self.position.improved_by(loss, self.step.objective.comparable and not waits):
                 self.best.keep()
+            if waits:
+                # Whatever comes once the prior has begun is better than this.
+                self.position.best = math.inf
 
     def _save(self) -> None:
         """Write a checkpoint of what is known to be sound."""

@@ -34,7 +34,7 @@ def starter(model: LatentModel, training: Source, seed: int) -> Callable[[float]
     It hears how far training is before every step; the device is asked once, now.
     """
     prior = model.prior
-    if not isinstance(prior, StartedPrior) or not prior.pretraining or prior.get_buffer("started"):
+    if not isinstance(prior, StartedPrior) or not awaits_start(model):
         return lambda progress: None
     waiting = True
 
@@ -46,6 +46,16 @@ def starter(model: LatentModel, training: Source, seed: int) -> Callable[[float]
             prior.get_buffer("started").fill_(True)
 
     return start
+
+
+def awaits_start(model: LatentModel) -> bool:
+    """Whether the model's prior is still to begin at the codes.
+
+    What is measured until then, with the price that the end has, is no guide to what comes after.
+    """
+    prior = model.prior
+    waits = isinstance(prior, StartedPrior) and prior.pretraining > 0
+    return waits and not bool(prior.get_buffer("started"))
 
 
 @torch.no_grad()
