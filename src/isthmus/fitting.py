@@ -278,8 +278,9 @@ def _open_folder(folder: Path, run: Run, objective: Objective, resume: bool) -> 
         # What a killed process had not finished writing.
         for left in (folder / path).parent.glob(f".{Path(path).name}.*.tmp"):
             left.unlink()
+    begun = {**config, "finished": False}
     if not (folder / CONFIG).exists():
-        save(run.model, folder, **config)
+        save(run.model, folder, **begun)
         return False
     if not resume:
         raise RunError(
@@ -294,7 +295,7 @@ def _open_folder(folder: Path, run: Run, objective: Objective, resume: bool) -> 
         raise RunError(
             f"{folder / LAST} is missing, so this run cannot be resumed: choose another -o."
         )
-    save(run.model, folder, **config)
+    save(run.model, folder, **begun)
     return False
 
 

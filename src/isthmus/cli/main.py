@@ -6,6 +6,7 @@ lines of `--help` are kept in a table, so that asking for help costs no more tha
 
 from __future__ import annotations
 
+import errno
 import importlib
 import sys
 import warnings
@@ -13,7 +14,7 @@ from typing import Any, NamedTuple, final
 
 import click
 
-from isthmus.errors import IsthmusError
+from isthmus.errors import IsthmusError, UsageError
 from isthmus.registry import did_you_mean
 from isthmus.version import __version__
 
@@ -96,12 +97,20 @@ class Commands(click.Group):
         """Run, and end the process with the exit code; an error is said in one line."""
         try:
             code = super().main(*args, **{**extra, "standalone_mode": False})
+        except click.exceptions.NoArgsIsHelpError as error:
+            # Its message is the whole help, which is no error to be put on one line.
+            click.echo(error.format_message(), err=True)
+            sys.exit(error.exit_code)
         except click.ClickException as error:
             fail(one_line(error), error.exit_code)
         except click.Abort:
             fail("stopped.", INTERRUPTED)
         except IsthmusError as error:
             fail(str(error), error.exit_code)
+        except OSError as error:
+            if error.strerror is None:
+                raise
+            fail(of_the_system(error), UsageError.exit_code)
         sys.exit(code if isinstance(code, int) else 0)
 
 
@@ -110,6 +119,19 @@ def one_line(error: click.ClickException) -> str:
     text = error.format_message()
     context = error.ctx if isinstance(error, click.UsageError) else None
     return text if context is None else f"{text} See: {context.command_path} --help"
+
+
+def of_the_system(error: OSError) -> str:
+    """What the system refused, such as writing to a full disk, and where."""
+    where = "" if error.filename is None else f": {error.filename}"
+    todo = {
+        errno.ENOSPC: "make room, or choose another -o",
+        errno.EDQUOT: "make room, or choose another -o",
+        errno.EACCES: "change its permissions, or choose another",
+        errno.EPERM: "change its permissions, or choose another",
+        errno.EROFS: "choose a place that can be written to",
+    }
+    return f"{error.strerror}{where}; {todo.get(error.errno or 0, 'see that the path is right')}."
 
 
 def fail(message: str, code: int) -> None:

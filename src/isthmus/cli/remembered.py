@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from isthmus.data import DATASETS
+from isthmus.data.images import SUFFIXES
 from isthmus.errors import OptionError
 from isthmus.fitting import Run
 
@@ -44,7 +45,7 @@ def applying(run: Run, data: str) -> dict[str, Any]:
     if data in DATASETS:
         return options if data == run.reading.data else {}
     taken = ["support", "max_bytes"]
-    if Path(data).is_dir() or is_array(data):
+    if Path(data).is_dir() or is_array(data) or data.lower().endswith(SUFFIXES):
         taken += ["image_size", "crop"] if run.spec.kind == "image" else []
     if data.lower().endswith(TABLES):
         taken += ["label"]

@@ -21,6 +21,7 @@ from isthmus.data.condition import read_condition
 from isthmus.errors import OptionError
 from isthmus.fitting import Run
 from isthmus.posteriors import code_shape, gives_integers
+from isthmus.store import read_config
 from isthmus.training.devices import choose_device
 
 # Rows of one chunk: a small part of memory, and large enough for the processor.
@@ -35,6 +36,11 @@ def open_run(folder: str, device: str) -> tuple[Run, torch.device]:
     """A run, its model on the device."""
     where = choose_device(device)
     run = Run.read(Path(folder))
+    if read_config(Path(folder)).get("finished") is False:
+        note(
+            f"the training in {folder} is not finished, and its weights are the best so far: go "
+            "on with it by --resume"
+        )
     run.model.to(where)
     return run, where
 
@@ -90,7 +96,9 @@ def one_condition(run: Run, text: str | None, where: torch.device) -> Tensor | N
 
 def sample_line(run: Run, place: str | Path) -> str:
     """The command that draws from a run, with a condition where its model needs one."""
-    suffix = "png" if run.spec.kind == "image" else "csv"
+    suffix = "csv"
+    if run.spec.kind == "image":
+        suffix = "png" if run.spec.support in PICTURED else "npy"
     words = ["isthmus", "sample", str(place)]
     if needs_condition(run.model):
         words += ["--condition", _example(run)]

@@ -97,8 +97,10 @@ def refuse_text(column: Any, name: str, others: int, where: str) -> DataError:
     values = ((row, scalar.as_py()) for row, scalar in enumerate(column))
     row, value = next((at for at in values if not _reads_as_number(at[1])), (0, "text"))
     more = f" ({others} more columns like it)" if others else ""
+    # As the file has it: a date by its digits, a text in quotes.
+    shown = repr(value if isinstance(value, str) else str(value))
     return DataError(
-        f"{where}: column {name!r} holds {value!r} in row {row} (from 0), where numbers "
+        f"{where}: column {name!r} holds {shown} in row {row} (from 0), where numbers "
         f"belong{more}; leave the column out (drop, columns) or make it the label (label)."
     )
 

@@ -107,7 +107,7 @@ def parity(subject: Subject) -> Figure | None:
         f"Each dot is one value, original rightwards and reconstructed upwards, in {unit}; on the "
         "diagonal it "
         f"came back exactly.{kept}",
-        say_parity(near, unit),
+        say_parity(near, f"{unit} on these {counted(len(x), 'row')}"),
         "small",
         tuple(panels),
     )
