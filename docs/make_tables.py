@@ -233,7 +233,9 @@ def on_digits() -> str:
     """What every recipe comes to on the digits, by family and year; other options come last."""
     found = on_disk()
     seeds = found["protocol"]["seeds"].replace(",", ", ")
-    how = f"`{found['command']}`, the means over seeds {seeds}:\n\n"
+    # Where trainings were kept says nothing of them.
+    command = found["command"].removesuffix(" --out PATH")
+    how = f"`{command}`, the means over seeds {seeds}:\n\n"
     means = digits()
     entries = sorted(RECIPES, key=lambda e: (e.about["family"], e.about["year"]))
     names = [entry.name for entry in entries if entry.name in means]
