@@ -149,7 +149,7 @@ def test_a_resumed_run_keeps_what_was_fitted_to_it(groups, tmp_path):
     ours = run.model.sample(4)
     torch.manual_seed(0)
     assert again.model.sample(4).equal(ours)
-    with pytest.raises(RunError, match="another settings"):
+    with pytest.raises(RunError, match="other settings"):
         fit(groups, "vae", resume=True, **{**options, "lr": 0.1})
     drop_density(again)
     assert "density" not in read_config(tmp_path / "run")

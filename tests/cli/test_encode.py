@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 
 import numpy as np
 import pyarrow as pa
@@ -12,7 +13,8 @@ import torch
 from pyarrow.csv import read_csv, write_csv
 from sklearn.datasets import load_digits
 
-from isthmus.data import load
+from isthmus.cli.rebuilt import Errors
+from isthmus.data import DataSpec, load
 from isthmus.fitting import Run
 
 
@@ -72,6 +74,29 @@ def test_decoding_codes_is_reconstructing(suffix, digits_run, isthmus, tmp_path)
     np.testing.assert_array_equal(again, Run.read(digits_run).model.reconstruct(images()).numpy())
     error = np.sqrt(np.mean((16 * again - 16 * images().numpy()) ** 2))
     assert f"error {error:.3f}" in said.replace(f"{error:.4g}", f"{error:.3f}")
+
+
+def test_the_error_of_a_table_is_in_standard_deviations(isthmus, tmp_path):
+    x = np.random.default_rng(0).normal([5, 1e6, 3], [1.0, 5e4, 1e-2], (60, 3))
+    x = np.column_stack([x, np.full(60, 7.0)]).astype(np.float32)
+    np.save(tmp_path / "x.npy", x)
+    options = ("--latent-dim", 2, "--hidden", 16, "--threads", 1, "--epochs", 1)
+    isthmus("fit", tmp_path / "x.npy", *options, "-o", tmp_path / "run")
+    again = ("reconstruct", tmp_path / "run", tmp_path / "x.npy", "-o", tmp_path / "again.npy")
+    said = isthmus(*again).stdout
+    wide, rebuilt = x.astype(float)[:, :3], np.load(tmp_path / "again.npy").astype(float)[:, :3]
+    error = np.sqrt(np.mean(((rebuilt - wide) / wide.std(0)) ** 2))
+    found = float(re.search(r"error ([\d.]+) standard deviations of each column", said)[1])
+    assert found == pytest.approx(error, rel=2e-3)
+
+
+def test_the_error_counts_no_gaps():
+    x = torch.tensor([[1.0, float("nan")], [3.0, 10.0], [5.0, 30.0]])
+    errors = Errors(DataSpec("table", (2,), "real", 3, missing=True))
+    errors.add(x[:2], torch.zeros(2, 2))
+    errors.add(x[2:], torch.zeros(1, 2))
+    # (1 + 9 + 25) / 3 over a variance of 8 / 3, and (100 + 900) / 2 over one of 100.
+    assert f"{np.sqrt((35 / 8 + 5) / 2):.4g} standard" in errors.said()
 
 
 def test_a_table_comes_back_under_its_own_names(table, table_run, isthmus, tmp_path):

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -132,6 +133,30 @@ def test_data_that_cannot_be_used(text, said, refused, here):
     Path("x.csv").write_text(text)
     assert said in refused("fit", "x.csv", *QUICK).stderr
     assert [p.name for p in here.iterdir()] == ["x.csv"]
+
+
+def test_an_unfinished_run_is_used_with_a_note(isthmus, here, monkeypatch):
+    def stopped(*arguments, **options):
+        raise RuntimeError("stopped")
+
+    fit = ("fit", "digits", *QUICK, "-o", "run")
+    with monkeypatch.context() as patched:
+        patched.setattr("isthmus.fitting.train", stopped)
+        patched.setattr("isthmus.cli.places.clean_start", lambda *_: nullcontext())
+        with pytest.raises(RuntimeError):
+            isthmus(*fit)
+    said = isthmus("encode", "run", "digits", "-o", "early.npy").stderr
+    assert "the training in run is not finished" in said
+    isthmus(*fit, "--resume")
+    assert "not finished" not in isthmus("encode", "run", "digits", "-o", "codes.npy").stderr
+
+
+def test_images_beyond_one_are_sampled_to_a_file_that_holds_them(isthmus, here):
+    np.save("x.npy", np.random.default_rng(0).normal(size=(20, 1, 8, 8)).astype(np.float32))
+    said = isthmus("fit", "x.npy", *QUICK, "-o", "run").stdout
+    (line,) = [line.strip() for line in said.splitlines() if "isthmus sample" in line]
+    isthmus(*line.split()[1:])
+    assert np.load("samples.npy").shape == (64, 1, 8, 8)
 
 
 def test_ctrl_c_leaves_a_run_that_resumes(here):

@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import errno
+import os
 import statistics
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import click
 import pytest
@@ -73,6 +76,37 @@ def test_version(isthmus):
 )
 def test_mistakes_are_one_line_and_leave_nothing(arguments, said, refused, here):
     assert said in refused(*arguments).stderr
+    assert list(here.iterdir()) == []
+
+
+def test_no_command_shows_the_help_as_it_is(isthmus):
+    done = console()
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr == isthmus("--help").stdout
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EACCES, errno.EROFS, errno.ENOENT])
+def test_what_the_system_refuses_is_one_line(number, refused, here, monkeypatch):
+    def fails(*arguments, **options):
+        raise OSError(number, os.strerror(number), "place/x.csv")
+
+    monkeypatch.setattr("isthmus.cli.recipes.recipes.callback", fails)
+    said = refused("recipes").stderr
+    assert os.strerror(number) in said
+    assert "place/x.csv" in said
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+def test_a_full_disk_is_one_line(here, refused, monkeypatch):
+    def full(path, content):
+        with Path("/dev/full").open("wb") as file:
+            file.write(content)
+
+    monkeypatch.setattr("isthmus.writing.write_bytes", full)
+    monkeypatch.setattr("isthmus.store.write_bytes", full)
+    said = refused("fit", "digits", "--epochs", "1", "--hidden", "8", "-o", "run").stderr
+    assert "No space left on device" in said
     assert list(here.iterdir()) == []
 
 

@@ -36,6 +36,13 @@ def pictures_run(pictures, tmp_path_factory):
     return fit(source, folder=tmp_path_factory.mktemp("runs") / "pictures", **QUICK)
 
 
+def test_a_single_picture_is_resized_as_at_training(pictures, pictures_run):
+    run = Run.read(pictures_run.folder)
+    given = data_for(run, str(pictures / "03.png"))
+    expected = load(pictures, image_size=(6, 8), grey=True).x[3:4]
+    np.testing.assert_array_equal(values_of(given), expected.numpy())
+
+
 def test_pictures_are_resized_as_at_training(pictures, pictures_run):
     run = Run.read(pictures_run.folder)
     given = data_for(run, str(pictures))

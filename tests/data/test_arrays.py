@@ -191,3 +191,48 @@ def test_labels_that_cannot_be() -> None:
         load(REALS, labels=["a", None, "b", "a", "b", "a"])
     with pytest.raises(DataError, match="different values"):
         load(np.zeros((10_001, 1)), labels=np.arange(10_001))
+
+
+@pytest.mark.parametrize(
+    ("images", "noted"),
+    [
+        (np.arange(128.0).reshape(2, 8, 8) * 2, True),
+        (np.arange(128.0).reshape(2, 8, 8) * 2 + 0.5, False),
+        (np.arange(128.0).reshape(2, 8, 8) * 3, False),
+        (np.arange(128.0).reshape(2, 8, 8) - 64, False),
+        (np.arange(128, dtype=np.uint8).reshape(2, 8, 8), False),
+        (np.arange(128.0).reshape(2, 8, 8) / 127, False),
+    ],
+)
+def test_whole_levels_as_floats_are_noted(images, noted):
+    source = load(np.concatenate([images, images]))
+    assert any("divide by 255" in note for note in source.notes) == noted
+
+
+def test_what_could_be_read_as_a_gap_is_told_how():
+    x = np.ones((5, 2))
+    x[1, 1] = np.nan
+    with pytest.raises(DataError, match="recipe miwae-imputation"):
+        load(x)
+    x[1, 1] = np.inf
+    with pytest.raises(DataError, match=r"fill or remove it\.$"):
+        load(x)
+
+
+@pytest.mark.parametrize(("value", "noted"), [(1e12, True), (-5000.0, True), (500.0, False)])
+def test_a_value_far_from_all_others_is_noted(value, noted):
+    x = np.random.default_rng(0).normal(size=(200, 3))
+    x[:, 2] *= 1e-6
+    x[9, 0] = np.nan
+    x[7, 1] = value
+    notes = load(x, missing=True).notes
+    said = [note for note in notes if "standard deviations away" in note]
+    assert len(said) == noted
+    assert all(f"column 1 holds {value:.4g} in row 7" in note for note in said)
+
+
+def test_a_rare_flag_is_no_extreme():
+    x = np.random.default_rng(0).normal(size=(5000, 2))
+    x[:, 1] = 0
+    x[3, 1] = 1
+    assert not any("standard deviations away" in note for note in load(x).notes)

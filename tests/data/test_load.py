@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import pickle
+import re
 from pathlib import Path
 
 import numpy as np
@@ -56,6 +57,19 @@ def write_table(folder: Path, kind: str) -> object:
         case "arrow":
             return pa.Table.from_pandas(FRAME, preserve_index=False)
     return path
+
+
+@pytest.mark.parametrize(("name", "mark"), [("t.csv", ";"), ("t.csv", "\t"), ("t.tsv", ",")])
+def test_a_table_of_other_separators_says_so(name, mark, tmp_path):
+    FRAME.to_csv(tmp_path / name, index=False, sep=mark)
+    with pytest.raises(DataError, match=re.escape(f"separates its columns by {mark!r}")):
+        load(tmp_path / name)
+
+
+def test_a_date_where_numbers_belong_is_shown_as_it_stands(tmp_path):
+    (tmp_path / "t.csv").write_text("a,day\n1,2020-01-31\n2,2020-02-01\n3,2020-02-02\n")
+    with pytest.raises(DataError, match="column 'day' holds '2020-01-31' in row 0"):
+        load(tmp_path / "t.csv")
 
 
 @pytest.mark.parametrize("kind", ["csv", "csv.gz", "tsv", "parquet", "pandas", "polars", "arrow"])

@@ -177,6 +177,17 @@ def test_the_smallest_code_that_keeps_nearly_all():
     assert findings(*sweep)["code size"].winner == "4 dimensions"
 
 
+@pytest.mark.parametrize("kept", [(-0.2, -0.1), (0.0, 0.0), (float("nan"), float("nan"))])
+def test_no_size_is_named_where_none_keeps_anything(kept):
+    sweep = [
+        result("ae", latent_dim=z, main=z == 4, r2=r2, errors={"r2": 0.0})
+        for z, r2 in zip((2, 4), kept, strict=True)
+    ]
+    found = findings(*sweep)["code size"]
+    assert found.winner == ""
+    assert "At no size ae keeps any" in found.text
+
+
 def test_within_noise_is_said_in_words():
     found = findings(
         result("a", probe=0.95, errors={"probe": 0.02}),
@@ -196,3 +207,15 @@ def test_a_larger_code_than_pcas_does_not_show_that_a_network_is_needed():
     assert need.winner == "pca"
     assert need.text.endswith("At 2 dimensions vae keeps R² 0.300 and PCA 0.400.")
     assert "next is pca with 0.400 at 2 dimensions" in found["compress"].text
+
+
+def test_models_that_keep_nothing_are_not_advised():
+    said = findings(
+        result("pca", "baseline", r2=-2e15),
+        result("ae", r2=-5.5e15),
+    )
+    need = said["do I need an autoencoder"]
+    assert need.winner == ""
+    assert "no model keeps any" in need.text
+    assert "(R² at most -2.0e+15)" in need.text
+    assert "compress" not in said

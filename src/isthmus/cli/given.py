@@ -92,7 +92,7 @@ def data_for(run: Run, data: str, label: str | None = None, image_size: str | No
         # Named data sets are never that small, and take no such option.
         given |= {"kind": spec.kind, "min_rows": 1}
         path = Path(data)
-        if path.is_dir():
+        if remembered.is_pictures(data):
             given |= {"kind": None, "grey": spec.shape[0] == 1}
         elif path.is_file() and path.name.lower().endswith(TABLES):
             if kept.get("label") not in column_names(path):

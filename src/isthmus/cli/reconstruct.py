@@ -44,6 +44,7 @@ def reconstruct(
     RUN may be published weights of an image autoencoder, as `isthmus encode --help` says.
     """
     from isthmus.cli import images, running
+    from isthmus.cli.rebuilt import Errors
     from isthmus.cli.talk import with_progress, wrote
     from isthmus.cli.writers import Target
     from isthmus.data.condition import change_condition
@@ -55,7 +56,7 @@ def reconstruct(
         return
     trained, where, given = running.begin(run, data, label, image_size, device, seed)
     other = None if condition is None else change_condition(trained.spec.condition, condition)
-    squared = 0.0
+    errors = Errors(trained.spec)
     layout = running.data_layout(trained.spec, len(given), "reconstructions", bool(given.classes))
     with target.open(layout) as sink:
         for batch in with_progress(given.chunks(running.CHUNK), len(given), "reconstructing"):
@@ -67,8 +68,7 @@ def reconstruct(
                 width = trained.spec.condition_dim
                 told = other(there.x.new_zeros(len(z), width) if told is None else told)
             again = trained.model.decode(z, condition=told).cpu()
-            squared += float((again - batch.x).double().square().sum())
+            errors.add(batch.x, again)
             running.write_rows(sink, again, running.label_names(batch, given.classes))
-    error = (squared / (len(given) * trained.spec.size)) ** 0.5 * trained.spec.unit
     wrote(target.path, f"{len(given):,} reconstructions")
-    click.echo(f"root mean squared error {error:.4g} in the data's own unit")
+    click.echo(errors.said())

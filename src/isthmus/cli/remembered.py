@@ -45,7 +45,7 @@ def applying(run: Run, data: str) -> dict[str, Any]:
     if data in DATASETS:
         return options if data == run.reading.data else {}
     taken = ["support", "max_bytes"]
-    if Path(data).is_dir() or is_array(data) or data.lower().endswith(SUFFIXES):
+    if is_pictures(data) or is_array(data):
         taken += ["image_size", "crop"] if run.spec.kind == "image" else []
     if data.lower().endswith(TABLES):
         taken += ["label"]
@@ -54,6 +54,11 @@ def applying(run: Run, data: str) -> dict[str, Any]:
         # One number stands for both sides; the run knows them.
         found["image_size"] = tuple(run.spec.shape[1:])
     return found
+
+
+def is_pictures(data: str) -> bool:
+    """Whether the data are a folder of pictures or a single one."""
+    return Path(data).is_dir() or data.lower().endswith(SUFFIXES)
 
 
 def is_array(data: str) -> bool:

@@ -38,8 +38,8 @@ def open_run(folder: str, device: str) -> tuple[Run, torch.device]:
     run = Run.read(Path(folder))
     if read_config(Path(folder)).get("finished") is False:
         note(
-            f"the training in {folder} is not finished, and its weights are the best so far: go "
-            "on with it by --resume"
+            f"the training in {folder} is not finished: these are its best weights so far, "
+            "untrained ones before its first evaluation; --resume goes on with it"
         )
     run.model.to(where)
     return run, where

@@ -74,11 +74,13 @@ def print_comparison(comparison: Comparison, console: Console) -> None:
 
 def cell(result: ModelResult, column: Column, errors: bool = True) -> str:
     """A value ± its error, or a dash."""
+    from isthmus.evaluation.figures import figure
+
     if not _is_known(result, column.key):
         return MISSING
-    text = f"{result.metrics[column.key]:,.{column.digits}f}"
+    text = figure(result.metrics[column.key], column.digits)
     error = result.errors.get(column.key, math.nan)
-    return f"{text} ±{error:,.{column.digits}f}" if errors and math.isfinite(error) else text
+    return f"{text} ±{figure(error, column.digits)}" if errors and math.isfinite(error) else text
 
 
 def best(results: Sequence[ModelResult], column: Column) -> float | None:

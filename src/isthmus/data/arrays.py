@@ -9,10 +9,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from isthmus.data.checks import check_finite, check_present, check_rows, check_support
+from isthmus.data.checks import (
+    check_finite,
+    check_present,
+    check_rows,
+    check_support,
+    extremes_note,
+)
 from isthmus.data.condition import attach
 from isthmus.data.crops import as_size
-from isthmus.data.form import counts_note, form_of
+from isthmus.data.form import counts_note, form_of, levels_note
 from isthmus.data.images import resize
 from isthmus.data.labels import encode_labels
 from isthmus.data.readers import NpyReader, to_tensor
@@ -181,7 +187,8 @@ def resident_table(
         missing=bool(gaps),
     )
     guess = () if request.kind or request.support else counts_note(filled, form)
-    said = (*notes, *gaps, *constant_note(x, names), *guess)
+    far = extremes_note(x, names) if form.support == "real" else ()
+    said = (*notes, *gaps, *constant_note(x, names), *far, *guess)
     return Resident(x, spec, labels=labels, notes=said, test_from=test_from)
 
 
@@ -261,7 +268,10 @@ def resident_images(
         unit=form.unit,
         missing=bool(gaps),
     )
-    return Resident(x, spec, labels=labels, notes=(*notes, *gaps), test_from=test_from)
+    seen = (*notes, *gaps)
+    if request.support is None:
+        seen += levels_note(torch.nan_to_num(x) if gaps else x, form)
+    return Resident(x, spec, labels=labels, notes=seen, test_from=test_from)
 
 
 def stream_npy(path: Path, mapped: np.memmap[Any, Any], request: Request) -> Source:

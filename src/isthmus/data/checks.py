@@ -15,6 +15,8 @@ _SUPPORTS = {
     "binary": "0 or 1",
     "count": "whole numbers from 0 up",
 }
+# Standard deviations of its column's other values, beyond which a value is most likely a mistake.
+FAR = 1000
 
 
 def check_rows(n: int, where: str, least: int = MINIMUM_ROWS) -> None:
@@ -57,9 +59,11 @@ def check_finite(
     value = float(x[tuple(bad[0].tolist())])
     said = "NaN (or missing)" if value != value else "infinite (or too large for 32 bits)"
     more = f"; {len(bad)} such values {scope}" if len(bad) > 1 else ""
+    # Infinities are no gaps: no model reads them.
+    or_read = ", or train on gaps as they are (recipe miwae-imputation)" if value != value else ""
     raise DataError(
         f"{where} has a value that is {said} in row {first + row} (from 0), "
-        f"{column_name(names, place)}{more}; fill or remove it."
+        f"{column_name(names, place)}{more}; fill or remove it{or_read}."
     )
 
 
@@ -81,6 +85,37 @@ def check_present(
     check_finite(torch.where(absent, torch.zeros_like(x), x), where, names)
     share = float(absent.float().mean())
     return (f"{int(absent.sum()):,} values ({share:.1%}) are missing and are read as gaps",)
+
+
+def extremes_note(x: Tensor, names: Sequence[str] = ()) -> tuple[str, ...]:
+    """A line on columns with one value so far from all others that it is most likely a mistake.
+
+    Such a value is nearly all of its column's variance: it decides scaling, R² and likelihood.
+
+    Args:
+        x: (N, columns), NaN where one is missing.
+        names: Of the columns, or empty.
+    """
+    found = [(at, row) for at in range(x.shape[1]) if (row := _lone_extreme(x[:, at])) is not None]
+    if not found:
+        return ()
+    at, row = found[0]
+    more = f" (and {len(found) - 1} more columns have one)" if len(found) > 1 else ""
+    return (
+        f"{column_name(names, (at,))} holds {float(x[row, at]):.4g} in row {row} (from 0), over "
+        f"{FAR:,} standard deviations away from all others{more}: if it is a mistake, remove it, "
+        "for it decides the column's scale and every figure",
+    )
+
+
+def _lone_extreme(column: Tensor) -> int | None:
+    about = column.double()
+    about = (about - about.nanmedian()).nan_to_num()
+    row = int(about.abs().argmax())
+    furthest = float(about[row].abs())
+    about[row] = 0.0
+    spread = float(about.square().mean().sqrt())
+    return row if spread > 0 and furthest > FAR * spread else None
 
 
 def outside(x: Tensor, support: str) -> Tensor | None:

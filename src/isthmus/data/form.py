@@ -74,5 +74,17 @@ def counts_note(x: Tensor, form: Form) -> tuple[str, ...]:
     )
 
 
+def levels_note(x: Tensor, form: Form) -> tuple[str, ...]:
+    """A line on images of floats that go from 0 to 255, which are read as any real numbers."""
+    if form.support != "real" or not 1 < float(x.max()) <= 255 or float(x.min()) < 0:
+        return ()
+    if bool((x != x.round()).any()):
+        return ()
+    return (
+        "all values are whole levels from 0 to 255 and are read as any real numbers: save them as "
+        "bytes (uint8), or divide by 255, to have them as pictures",
+    )
+
+
 def _no_counts(x: Tensor) -> bool:
     return bool((x < 0).any() or (x != x.round()).any() or (x == 0).float().mean() <= 0.5)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -75,6 +75,7 @@ def _delimited(path: Path, request: Request, delimiter: str) -> Source:
             table = read(autogenerate_column_names=True)
     except (pa.ArrowException, OSError, UnicodeDecodeError, EOFError) as error:
         raise unreadable(path, "CSV", error) from error
+    _refuse_other_separators(path, table.column_names, delimiter)
     notes = []
     if headless:
         table = table.rename_columns([str(i) for i in range(table.num_columns)])
@@ -82,6 +83,15 @@ def _delimited(path: Path, request: Request, delimiter: str) -> Source:
     table, numbered = _without_row_numbers(table, request)
     name = replace(request, name=request.name or path.name.split(".")[0])
     return from_arrow(table, name, str(path), (*notes, *numbered))
+
+
+def _refuse_other_separators(path: Path, names: Sequence[str], delimiter: str) -> None:
+    for other in (";", "\t", "|", ","):
+        if len(names) == 1 and other != delimiter and other in names[0]:
+            raise DataError(
+                f"{path} separates its columns by {other!r} and not by {delimiter!r}, as the line "
+                "of names shows; write it as .csv with commas, as .tsv with tabs, or as .parquet."
+            )
 
 
 def _is_numeral(text: str) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from isthmus.evaluation.figures import figure
 from isthmus.evaluation.kinds import kind_of
 from isthmus.evaluation.latent_verdict import latent_space, plain_of, variational_of
 from isthmus.evaluation.ranking import Judged, Ranking, leads, rank
@@ -15,6 +16,7 @@ from isthmus.evaluation.units import Floats
 
 # Samples that a classifier tells from real data better than this convince nobody.
 CONVINCING = 0.95
+NEED = "do I need an autoencoder"
 PLAIN_OR_VARIATIONAL = "a plain or a variational one"
 
 
@@ -27,17 +29,29 @@ def verdict(judged: Sequence[Judged], pca_curve: Floats, countable: bool) -> lis
         countable: The data are whole values, so that a likelihood is a number of bits.
     """
     main = [j for j in judged if j.result.main]
+    kept = [j.result.metrics["r2"] for j in main if "r2" in j.result.metrics]
+    sound = not kept or any(r2 > 0 for r2 in kept)
     findings = [
-        _need(main, pca_curve),
-        _plain_or_variational(main),
+        _need(main, pca_curve) if sound else _nothing_kept(max(kept)),
+        _plain_or_variational(main) if sound else None,
         latent_space(main),
-        _compress(main, countable),
+        _compress(main, countable) if sound else None,
         _code_size(judged, pca_curve),
         _generate(main),
         _features(main),
         _anomalies(main),
     ]
     return [finding for finding in findings if finding is not None]
+
+
+def _nothing_kept(best: float) -> Finding:
+    """Of models that all rebuild worse than the mean of the data would, none is to be advised."""
+    return Finding(
+        NEED,
+        "",
+        f"These figures cannot tell: no model keeps any of the held-out data's variance (R² at "
+        f"most {figure(best, 3)}). Look for extreme values among the data, or train longer.",
+    )
 
 
 def _need(main: Sequence[Judged], pca_curve: Floats) -> Finding | None:
@@ -60,20 +74,18 @@ def _need(main: Sequence[Judged], pca_curve: Floats) -> Finding | None:
     )
     other = "" if best.latent_dim == linear.latent_dim else f" at {linear.latent_dim}"
     figures = (
-        f"At {best.latent_dim} dimensions {best.label} keeps R² {kept:.3f} and PCA "
-        f"{theirs:.3f}{other}"
+        f"At {best.latent_dim} dimensions {best.label} keeps R² {figure(kept, 3)} and PCA "
+        f"{figure(theirs, 3)}{other}"
     )
     if kept <= theirs or not leads(ranking.models[0], pca, "r2"):
         close = ", a difference within noise" if kept > theirs else ""
         return Finding(
-            "do I need an autoencoder",
+            NEED,
             linear.label,
             f"For reconstruction, no: PCA is enough. {figures}{close}.",
             within_noise=kept > theirs,
         )
-    return Finding(
-        "do I need an autoencoder", best.label, f"For reconstruction, yes. {figures}; {needed}."
-    )
+    return Finding(NEED, best.label, f"For reconstruction, yes. {figures}; {needed}.")
 
 
 def _plain_or_variational(main: Sequence[Judged]) -> Finding | None:
@@ -83,11 +95,11 @@ def _plain_or_variational(main: Sequence[Judged]) -> Finding | None:
     if plain is None or variational is None:
         return None
     a, b = plain.best, variational.best
-    kept = f"(R² {a.metrics['r2']:.3f} and {b.metrics['r2']:.3f})"
+    kept = f"(R² {figure(a.metrics['r2'], 3)} and {figure(b.metrics['r2'], 3)})"
     told = f" given {', '.join(b.given)}" if b.given else ""
     gives = (
-        f"tells how likely a datum is{told} ({b.metrics['nll']:,.1f} nats) and what its code costs "
-        f"({b.metrics['rate']:.1f} bits)"
+        f"tells how likely a datum is{told} ({figure(b.metrics['nll'], 1)} nats) and what its code "
+        f"costs ({b.metrics['rate']:.1f} bits)"
     )
     close = not leads(plain.models[0], variational.models[0], "r2")
     if close:
@@ -97,7 +109,7 @@ def _plain_or_variational(main: Sequence[Judged]) -> Finding | None:
         )
         return Finding(PLAIN_OR_VARIATIONAL, b.label, text, close)
     if a.metrics["r2"] < b.metrics["r2"]:
-        better = f"(R² {b.metrics['r2']:.3f} and {a.metrics['r2']:.3f})"
+        better = f"(R² {figure(b.metrics['r2'], 3)} and {figure(a.metrics['r2'], 3)})"
         text = f"{b.label} rebuilds better than {a.label} {better}, and also {gives}."
         return Finding(PLAIN_OR_VARIATIONAL, b.label, text)
     text = (
@@ -114,9 +126,9 @@ def _compress(main: Sequence[Judged], countable: bool) -> Finding | None:
     best = ranking.best
     stored = " as float32" if best.metrics["bytes"] == 4 * best.latent_dim else ""
     text = (
-        f"{best.label} loses least at {best.latent_dim} dimensions: R² {best.metrics['r2']:.3f}"
-        f"{_error(best, 'r2', 3)}, {best.metrics['bytes']:.0f} bytes a code{stored}"
-        f"{_next(ranking, 'r2', 3)}."
+        f"{best.label} loses least at {best.latent_dim} dimensions: R² "
+        f"{figure(best.metrics['r2'], 3)}{_error(best, 'r2', 3)}, "
+        f"{best.metrics['bytes']:.0f} bytes a code{stored}{_next(ranking, 'r2', 3)}."
     )
     return Finding("compress", best.label, text + _lossless(main, countable), ranking.within_noise)
 
@@ -133,12 +145,12 @@ def _lossless(main: Sequence[Judged], countable: bool) -> str:
     among = f"whose likelihood is {kind.words}" if left_out else "with a likelihood"
     given = f" given {', '.join(kind.given)}" if kind.given and not left_out else ""
     text = f" Of those {among} {best.label} gives held-out data the highest{given}"
-    text += f": NLL {nll:,.1f} nats"
+    text += f": NLL {figure(nll, 1)} nats"
     exact = countable and best.is_mass is not False
     text += f", {nll / math.log(2.0):,.0f} bits to store a datum exactly" if exact else ""
     if ranking.within_noise:
         second = ranking.models[1].result
-        text += f"; within noise of {second.label} with {second.metrics['nll']:,.1f}"
+        text += f"; within noise of {second.label} with {figure(second.metrics['nll'], 1)}"
     text += "."
     if left_out:
         text += f" Not to be compared with it: the NLL of {', '.join(left_out)}."
@@ -152,11 +164,18 @@ def _code_size(judged: Sequence[Judged], pca_curve: Floats) -> Finding | None:
     )
     if len(sweep) < 2:
         return None
-    steps = ", ".join(f"{r.metrics['r2']:.2f} at {r.latent_dim}" for r in sweep)
+    steps = ", ".join(f"{figure(r.metrics['r2'], 2)} at {r.latent_dim}" for r in sweep)
     linear = ", ".join(
-        f"{pca_curve[r.latent_dim]:.2f}" for r in sweep if r.latent_dim < len(pca_curve)
+        f"{figure(pca_curve[r.latent_dim], 2)}" for r in sweep if r.latent_dim < len(pca_curve)
     )
     top = max(r.metrics["r2"] for r in sweep)
+    if not top > 0:
+        return Finding(
+            "code size",
+            "",
+            f"At no size ae keeps any of the held-out data's variance: R² {steps} dimensions (PCA: "
+            f"{linear}). Train longer, or look for extreme values in the data.",
+        )
     small = next(r for r in sweep if r.metrics["r2"] >= 0.95 * top)
     return Finding(
         "code size",

@@ -6,13 +6,14 @@ import math
 from collections.abc import Sequence
 
 from isthmus.data import DataSpec
+from isthmus.evaluation.figures import figure
 
 NBSP = "\u00a0"
 
 
 def fixed(value: float, digits: int) -> str:
     """A number with so many decimals, thousands by commas and a true minus sign."""
-    text = f"{value:,.{digits}f}"
+    text = figure(value, digits)
     if float(text.replace(",", "")) == 0:
         text = text.removeprefix("-")
     return text.replace("-", "−")
