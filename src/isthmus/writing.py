@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import glob
 import json
 import math
 import os
+import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, final
 
@@ -16,12 +18,22 @@ import numpy as np
 _DTYPES: dict[str, np.dtype[Any]] = {"F32": np.dtype("<f4"), "I64": np.dtype("<i8")}
 
 
+# Seconds after which nobody writes any more to what a killed process left.
+FORSAKEN = 3600
+
+
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """A path beside `path` to write to; what stands there at the end takes the place of `path`.
 
-    A process that is killed on the way, or fails, leaves the old file as it was.
+    A process that fails leaves the old file as it was, and so does one that is killed, but for a
+    hidden file beside it, which goes when this is next written.
     """
+    for left in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
+        # Another process may have finished with it by now.
+        with suppress(FileNotFoundError):
+            if time.time() - left.stat().st_mtime > FORSAKEN:
+                left.unlink()
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         yield temporary

@@ -42,12 +42,16 @@ def test_colours_are_decided_by_the_files(
 
 
 def test_grey_and_colour_on_request(tmp_path: Path) -> None:
-    assert load(write(tmp_path / "c", COLOUR), grey=True).spec.shape == (1, 9, 7)
-    assert load(write(tmp_path / "g", GREY), grey=False).spec.shape == (3, 9, 7)
+    faded = load(write(tmp_path / "c", COLOUR), grey=True)
+    assert faded.spec.shape == (1, 9, 7)
+    assert faded.notes == ("6 images in colours were read as grey",)
+    coloured = load(write(tmp_path / "g", GREY), grey=False)
+    assert coloured.spec.shape == (3, 9, 7)
+    assert coloured.notes == ("6 grey images were read as RGB",)
     write(tmp_path / "c", GREY[:2], ["x.png", "y.png"])
     mixed = load(tmp_path / "c")
     assert mixed.spec.shape == (3, 9, 7)
-    assert mixed.notes == ("2 grey images among RGB ones were read as RGB",)
+    assert mixed.notes == ("2 grey images were read as RGB",)
 
 
 @pytest.mark.parametrize("name", ["one.png", "one.PNG", "one.jpeg"])
@@ -79,8 +83,10 @@ def test_subfolders_are_labels(tmp_path: Path) -> None:
 
 def test_sixteen_bits_are_scaled_not_clipped(tmp_path: Path) -> None:
     deep = np.full((3, 4, 4), 32768, np.uint16)
-    (batch,) = load(write(tmp_path, deep)).chunks(3)
+    source = load(write(tmp_path, deep))
+    (batch,) = source.chunks(3)
     assert batch.x.unique().tolist() == [pytest.approx(128 / 255)]
+    assert source.notes == ("of 3 images with 16 bits a pixel the upper 8 were read",)
 
 
 def test_mixed_sizes(tmp_path: Path) -> None:

@@ -182,7 +182,7 @@ def reconstruct(
     seed: int,
     asked: Asked,
 ) -> None:
-    """Write images after the strip and back, each of its own size and under its own name."""
+    """Write images encoded and decoded, each of its own size and under its own name."""
     groups = _read(model, data, image_size)
     chance = torch.Generator().manual_seed(seed)
     device = next(model.parameters()).device

@@ -39,7 +39,8 @@ COMMANDS = {
     "encode": Lazy("isthmus.cli.encode:encode", "Write the codes of DATA."),
     "decode": Lazy("isthmus.cli.decode:decode", "Write the data that CODES stand for."),
     "reconstruct": Lazy(
-        "isthmus.cli.reconstruct:reconstruct", "Write DATA after the strip and back."
+        "isthmus.cli.reconstruct:reconstruct",
+        "Write DATA encoded and decoded again.",
     ),
     "impute": Lazy("isthmus.cli.impute:impute", "Write DATA with their gaps filled in."),
     "sample": Lazy("isthmus.cli.sample:sample", "Write new data drawn from a model."),

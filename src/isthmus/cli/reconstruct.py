@@ -1,4 +1,4 @@
-"""`isthmus reconstruct`: data through the strip and back."""
+"""`isthmus reconstruct`: data encoded, then decoded."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def reconstruct(
     device: str,
     **image_model: Any,
 ) -> None:
-    """Write DATA after the strip and back.
+    """Write DATA encoded and decoded again.
 
     It is the mean of p(x|z) at the code. It goes to .npy; a table's to .csv or .parquet with the
     run's own columns; images to .png, as one grid, or to a folder. A conditional model encodes

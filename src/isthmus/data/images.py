@@ -159,7 +159,9 @@ def load_pictures(folder: Path, request: Request) -> Source:
     notes = _notes(
         resized=sum(was != tuple(now) for was, now in zip(sizes, shown.tolist(), strict=True)),
         size=size or sizes[0],
-        colours=0 if request.grey is not None or grey else n_grey,
+        coloured=0 if grey else n_grey,
+        faded=len(files) - n_grey if grey else 0,
+        deep=sum(mode.startswith("I") for mode, _ in headers),
         transparent=sum(mode in ("RGBA", "LA", "PA") for mode, _ in headers),
         others=others,
     )
@@ -202,15 +204,32 @@ def picture_files(folder: Path) -> tuple[list[Path], int]:
 
 
 def _notes(
-    *, resized: int, size: tuple[int, int], colours: int, transparent: int, others: int
+    *,
+    resized: int,
+    size: tuple[int, int],
+    coloured: int,
+    faded: int,
+    deep: int,
+    transparent: int,
+    others: int,
 ) -> tuple[str, ...]:
     wide = f"{size[1]} x {size[0]} (width x height)"
     said = (
         (resized, f"one image resized to {wide}", f"{resized} images resized to {wide}"),
         (
-            colours,
-            "one grey image among RGB ones was read as RGB",
-            f"{colours} grey images among RGB ones were read as RGB",
+            coloured,
+            "one grey image was read as RGB",
+            f"{coloured} grey images were read as RGB",
+        ),
+        (
+            faded,
+            "one image in colours was read as grey",
+            f"{faded} images in colours were read as grey",
+        ),
+        (
+            deep,
+            "of one image with 16 bits a pixel the upper 8 were read",
+            f"of {deep} images with 16 bits a pixel the upper 8 were read",
         ),
         (
             transparent,
