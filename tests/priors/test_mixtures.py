@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from scipy import stats
 from sklearn.metrics import normalized_mutual_info_score
 from torch.distributions import (
@@ -18,6 +19,7 @@ from torch.distributions import (
 )
 
 from isthmus.data import Batch, Scaling, load
+from isthmus.data.binarized import Binarized
 from isthmus.distributions import DiagonalNormal, EqualMixture, NormalMixture
 from isthmus.errors import OptionError
 from isthmus.fitting import fit
@@ -311,6 +313,23 @@ def test_pseudo_inputs_of_a_conditional_model_carry_the_conditions_of_data(start
     torch.testing.assert_close(p.log_prob(z), each.logsumexp(0) - math.log(7))
     # The prior is one and the same under every condition.
     assert p.batch_shape == ()
+
+
+def test_data_that_every_epoch_draws_anew_are_said_to_stay_in(tmp_path):
+    greys = torch.rand(40, 1, 6, 6).numpy().astype(np.float32)
+    fixed = load(greys)
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for i, picture in enumerate(greys):
+        Image.fromarray((255 * picture[0]).astype(np.uint8)).save(folder / f"{i}.png")
+    others = load(greys, crop=4), Binarized(fixed), load(folder, crop=4, max_bytes=10)
+    for source in (fixed, *others):
+        prior = ExemplarPrior(source.spec.shape, 40)
+        training = source.subset("train", 0, (0.7, 0.1, 0.2))
+        notes = prior.see(training, lambda x: x)
+        assert len(notes) == (source is not fixed)
+        first, second = (next(training.epoch(28, seed=0, epoch=e)).x.sort(0)[0] for e in (0, 1))
+        assert first.equal(second) == (source is fixed)
 
 
 def test_exemplars_of_a_conditional_model_are_encoded_with_their_own_conditions():

@@ -35,6 +35,8 @@ class Binarized(Source):
         https://doi.org/10.1145/1390156.1390266.
     """
 
+    redrawn = True
+
     def __init__(self, source: Source, seed: int = 0) -> None:
         if source.spec.support not in ("unit", "binary"):
             raise DataError(

@@ -44,6 +44,7 @@ class Conditioned(Source):
         self.spec = spec.with_length(len(source))
         self.notes = source.notes
         self.split_method = source.split_method
+        self.redrawn = source.redrawn
         self._of = of
 
     def epoch(

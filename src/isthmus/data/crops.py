@@ -88,6 +88,8 @@ class Cropped(Source):
         DataError: It is larger.
     """
 
+    redrawn = True
+
     def __init__(self, source: Source, window: Window) -> None:
         channels, *size = source.spec.shape
         if window.height > size[0] or window.width > size[1]:

@@ -70,6 +70,8 @@ class Pictures(Source):
         DataError: An image is smaller than the window; it is named.
     """
 
+    redrawn = True
+
     def __init__(
         self,
         files: Files,

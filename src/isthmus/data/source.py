@@ -60,13 +60,15 @@ class Source(ABC):
 
     The order of an epoch depends on (seed, epoch) alone, so a run resumes at any position.
     `notes` says in plain lines what the loader met and handled; `reading` is how the loader was
-    asked; `split_method` names how `subset` draws.
+    asked; `split_method` names how `subset` draws. Where `redrawn`, each epoch shows the data in
+    another version, such as another crop.
     """
 
     spec: DataSpec
     notes: tuple[str, ...] = ()
     reading: Reading = Reading()
     split_method: str = "permutation"
+    redrawn: bool = False
 
     def __len__(self) -> int:
         return self.spec.length

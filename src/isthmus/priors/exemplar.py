@@ -16,6 +16,11 @@ from isthmus.priors.base import PRIORS, Infer, LeaveOneOutPrior, room_for_condit
 
 # Data are told apart by this many random projections, to this relative accuracy.
 PROJECTIONS, SAME = 4, 1e-5
+REDRAWN = (
+    "the exemplar prior tells a datum by its values, and these are drawn anew in every epoch "
+    "(crops, flips or binarisation): a datum's own exemplar is mostly not left out, and the prior "
+    "may store the codes; take the data as they are, or use vamp-vae"
+)
 
 
 @final
@@ -116,4 +121,4 @@ class ExemplarPrior(LeaveOneOutPrior, DataDriven):
         if self.conditions is not None and batch.condition is not None:
             self.conditions[: len(some)] = batch.condition[:count].to(exemplars)
         logits[len(some) :] = -math.inf
-        return []
+        return [REDRAWN] if source.redrawn else []
