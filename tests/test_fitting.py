@@ -116,7 +116,7 @@ def test_without_a_folder_nothing_is_written(x, tmp_path, monkeypatch):
         ({"seed": 6}, "with other settings (seed was 5, now 6)"),
         ({"epochs": 3}, "with other settings (epochs was 2, now 3)"),
         ({"lr": 0.5}, "with other settings (lr was 0.002, now 0.5)"),
-        ({"kl_warmup": 0.5}, "with other options (kl_warmup was None, now 0.5)"),
+        ({"kl_warmup": 0.5}, "with other options (kl_warmup was left out, now 0.5)"),
         ({"recipe": "ae"}, "with another recipe (was 'vae', now 'ae')"),
         ({"split": Split(seed=1)}, "with another split (seed was 0, now 1)"),
         (

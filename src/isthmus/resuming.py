@@ -55,4 +55,8 @@ def _difference(then: Any, now: Any, path: str = "") -> str:
             if then.get(name) != now.get(name):
                 inner = f"{path}.{name}" if path else name
                 return _difference(then.get(name), now.get(name), inner)
-    return f"{path} was {then!r}, now {now!r}".lstrip()
+    return f"{path} was {_said(then)}, now {_said(now)}".lstrip()
+
+
+def _said(value: Any) -> str:
+    return "left out" if value is None else repr(value)
