@@ -172,6 +172,8 @@ def _sizes_table(results: Sequence[ModelResult]) -> object:
     from rich import box
     from rich.table import Table
 
+    from isthmus.evaluation.figures import figure
+
     swept = dict.fromkeys(r.name for r in results if not r.main)
     sizes = sorted({r.latent_dim for r in results if r.name in swept})
     table = Table(
@@ -183,7 +185,7 @@ def _sizes_table(results: Sequence[ModelResult]) -> object:
     found = {(r.name, r.latent_dim): r.metrics.get("r2", math.nan) for r in results}
     for name in swept:
         values = [found.get((name, size), math.nan) for size in sizes]
-        table.add_row(name, *(f"{v:.3f}" if math.isfinite(v) else MISSING for v in values))
+        table.add_row(name, *(figure(v, 3) if math.isfinite(v) else MISSING for v in values))
     return table
 
 
