@@ -8,7 +8,7 @@ from torch.distributions import MultivariateNormal
 import isthmus
 from isthmus.data import Scaling, load
 from isthmus.distributions import Bernoulli, DiagonalNormal, Observed
-from isthmus.errors import OptionError, UnsupportedError
+from isthmus.errors import DataError, OptionError, UnsupportedError
 from isthmus.fitting import fit
 from isthmus.imputation import impute
 from isthmus.likelihoods import GaussianLikelihood, ObservedLikelihood, OptimalGaussianLikelihood
@@ -141,3 +141,16 @@ def test_what_cannot_be_is_refused(known):
     complete = build_recipe("vae", load(np.eye(4, 2, dtype=np.float32)).spec).model
     with pytest.raises(UnsupportedError, match="cannot read gaps"):
         impute(complete, torch.full((1, 2), torch.nan))
+
+
+def test_what_is_impossible_to_the_model_is_refused_only_where_it_would_be_asked(known):
+    model, _, holed, _, _ = known
+    row = next(r for r in holed if r.isnan().any())
+    far = torch.where(row.isnan(), row, torch.full_like(row, 1e200))
+    for mode in ("mean", "sample"):
+        with pytest.raises(DataError, match="impossible"):
+            impute(model, torch.stack([row, far]), samples=5, mode=mode)
+        whole = torch.stack([row, torch.full_like(row, 1e200)])
+        filled = impute(model, whole, samples=5, mode=mode)
+        assert filled[1].equal(whole[1])
+        assert filled.isfinite().all()

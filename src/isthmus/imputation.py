@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.distributions import Distribution
 
+from isthmus.answering import answering
 from isthmus.conditions import parts
-from isthmus.errors import OptionError, UnsupportedError
+from isthmus.errors import DataError, OptionError, UnsupportedError
 from isthmus.evidence import Evidence
 from isthmus.posteriors import Posterior
 from isthmus.registry import Registry
@@ -26,10 +27,6 @@ class Imputes(Protocol):
 
     posterior: Posterior
     scaling: Any
-    training: bool
-
-    def train(self, mode: bool = True) -> Any:
-        """Training mode, or evaluation mode."""
 
     def evidence(
         self, x: Tensor, samples: int = 1, corruption: None = None, condition: Tensor | None = None
@@ -65,6 +62,7 @@ def impute(
         (N, *D) without gaps.
 
     Raises:
+        DataError: What is there of a datum with gaps is impossible to the model.
         OptionError: Not even one sample was asked for.
         UnsupportedError: The model has no density of codes, or cannot read gaps.
 
@@ -80,16 +78,11 @@ def impute(
             f"To impute takes a posterior with a density, and {type(model.posterior).__name__} has "
             "none: use the recipe miwae-imputation."
         )
-    training = model.training
-    model.train(False)
-    try:
-        with torch.no_grad():
-            done = [
-                _impute_part(model, part, samples, fill, given)
-                for part, given in parts(x, condition, chunk)
-            ]
-    finally:
-        model.train(training)
+    with answering(cast(nn.Module, model)):
+        done = [
+            _impute_part(model, part, samples, fill, given)
+            for part, given in parts(x, condition, chunk)
+        ]
     return torch.cat(done)
 
 
@@ -103,8 +96,15 @@ def _impute_part(
             "This model cannot read gaps (NaN): train the recipe miwae-imputation on data with "
             "gaps."
         )
-    filled = model.scaling.inverse(fill(said.px, log_weights.softmax(0)))
-    return torch.where(torch.isnan(x), filled, x)
+    gaps, weights = torch.isnan(x), log_weights.softmax(0)
+    if bool((gaps.flatten(1).any(1) & weights.isnan().any(0)).any()):
+        raise DataError(
+            "There are data with gaps of which the model holds what is there for impossible, so "
+            "that it says nothing of what is missing: look for numbers far out of range."
+        )
+    # Weights of data without gaps are not used, but have to be some.
+    filled = model.scaling.inverse(fill(said.px, weights.nan_to_num(1.0)))
+    return torch.where(gaps, filled, x)
 
 
 @IMPUTE_MODES.register("mean")

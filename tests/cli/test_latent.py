@@ -11,7 +11,7 @@ from PIL import Image
 
 from isthmus.data import load
 from isthmus.fitting import Run
-from isthmus.latent import attribute, edit, interpolate, shortest_paths, traverse
+from isthmus.latent import Aggregate, attribute, edit, interpolate, shortest_paths, traverse
 
 
 @pytest.fixture
@@ -38,6 +38,31 @@ def test_interpolations_are_the_models(digits_run, digits, isthmus, tmp_path):
     z = model.encode(digits.x[:16])
     expected = shortest_paths(model, z[::2], z[1::2], 3).codes.flatten(0, 1)
     np.testing.assert_allclose(np.load(tmp_path / "short.npy"), model.decode(expected), atol=1e-4)
+
+
+@pytest.mark.parametrize("path", ["natural", "spherical"])
+def test_half_way_is_half_way_of_an_even_number_of_codes_too(
+    digits_run, digits, isthmus, tmp_path, path
+):
+    model = Run.read(digits_run).model
+    z = model.encode(digits.x)
+    middle = interpolate(model, z[:1], z[9:10], 3, path)[:, 1]
+    usual = float(Aggregate.of(model, z).quantile(middle).median())
+    wanted = f"half-way, {round(100 * (1 - usual))}% of the data's own codes"
+    for steps in (2, 4, 5):
+        said = isthmus(
+            *("interpolate", digits_run, "digits", "--pairs", "0-9", "--steps", steps),
+            *("--path", path, "--overwrite", "-o", tmp_path / "x.npy"),
+        )
+        assert wanted in said.stdout
+
+
+def test_a_way_of_no_length_is_not_shortened(digits_run, isthmus, tmp_path):
+    said = isthmus(
+        *("interpolate", digits_run, "digits", "--pairs", "3-3", "--path", "shortest"),
+        *("--steps", 3, "-o", tmp_path / "x.npy"),
+    )
+    assert "in the data 0% shorter" in said.stdout
 
 
 def test_a_picture_shows_the_data_at_both_ends(digits_run, digits, isthmus, tmp_path):

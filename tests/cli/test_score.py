@@ -40,6 +40,15 @@ def test_scores_repeat_and_carry_the_label(table, table_run, isthmus, tmp_path):
     assert {row["label"] for row in rows} == {"Ulm", "Bonn"}
 
 
+def test_a_mean_that_is_infinite_has_no_error(table, table_run, isthmus, tmp_path):
+    rows = table.read_text().splitlines()
+    far = ",".join(["1e30", *rows[1].split(",")[1:]])
+    (tmp_path / "far.csv").write_text("\n".join([*rows[:1], far, *rows[2:]]) + "\n")
+    arguments = ("--samples", 2, "--label", "town", "-o", tmp_path / "s.csv")
+    said = isthmus("score", table_run, tmp_path / "far.csv", *arguments).stdout
+    assert "-inf ± nan nats" in said
+
+
 def test_a_model_without_a_density_is_refused(plain_run, refused, here):
     refusal = refused("score", plain_run, "digits", "-o", "s.csv")
     assert "density" in refusal.stderr

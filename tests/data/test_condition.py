@@ -112,6 +112,14 @@ def test_an_array_s_columns_and_an_array_beside_it():
     np.testing.assert_allclose(condition, (beside - beside.mean(0)) / beside.std(0), atol=1e-6)
 
 
+@pytest.mark.parametrize("value", [0.1, 0.3, 1e9 + 0.7])
+def test_equal_numbers_are_not_divided_by_their_rounding(value):
+    given = np.full(N, value)
+    source = load(np.random.default_rng(1).normal(size=(N, 2)), condition=given)
+    assert source.spec.condition[0].scale == 1.0
+    np.testing.assert_allclose(whole(source)[1], 0.0, atol=1e-6)
+
+
 def test_sparse_rows_and_sprites_are_conditioned_too():
     counts = scipy.sparse.random(N, 5, 0.5, "csr", random_state=0)
     batch_of = np.array(["lab 1", "lab 2"] * (N // 2))

@@ -142,6 +142,50 @@ def test_csv_without_a_header_or_with_row_numbers(tmp_path: Path) -> None:
     assert source.notes == ("the first column, which only counts the rows, was left out",)
 
 
+def test_a_first_line_that_counts_the_columns_is_one_of_names(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    pd.DataFrame(X).to_csv(path, index=False)
+    source = load(path)
+    np.testing.assert_allclose(whole(source).numpy(), X, rtol=1e-6)
+    assert [c.name for c in source.spec.columns] == ["0", "1", "2"]
+    assert source.notes == ()
+
+
+@pytest.mark.parametrize("form", ["array", "frame", "csv", "parquet", "lists"])
+def test_numbers_that_32_bits_cannot_tell_apart_are_said(tmp_path: Path, form: str) -> None:
+    times = 1.7e9 + 10.0 * np.arange(100)
+    blurred = len(set(times.astype(np.float32).tolist()))
+    rows = np.column_stack([np.sin(times), times])
+    frame, path = pd.DataFrame(rows, columns=["a", "t"]), tmp_path / f"t.{form}"
+    name, what = "'t'", frame
+    if form == "array":
+        name, what = "1", rows
+    elif form == "csv":
+        frame.to_csv(path, index=False)
+        what = path
+    elif form == "parquet":
+        frame.to_parquet(path)
+        what = path
+    elif form == "lists":
+        pairs = pa.FixedSizeListArray.from_arrays(pa.array(rows.ravel()), 2)
+        what = path.with_suffix(".parquet")
+        pq.write_table(pa.table({"c": pairs}), what)
+        name = "'c[1]'"
+    (note,) = load(what).notes
+    assert f"column {name} holds 100 different numbers near 1.7e+09" in note
+    assert f"which are {blurred} as 32-bit floats" in note
+
+
+def test_large_numbers_that_32_bits_hold_are_not_remarked_on() -> None:
+    rng = np.random.default_rng(0)
+    whole_numbers = 2.0**23 + rng.integers(0, 9, (50, 2))
+    years = 2000.0 + rng.integers(0, 30, (50, 2))
+    assert load(np.hstack([whole_numbers, years])).notes == ()
+    assert "same value" in load(np.full((9, 1), 0.1)).notes[0]
+    gaps = np.column_stack([rng.normal(size=9), np.full(9, np.nan)])
+    assert not any("32-bit" in note for note in load(gaps, missing=True).notes)
+
+
 def test_a_table_of_truth_values_is_binary() -> None:
     assert load(FRAME[["flag"]]).spec.support == "binary"
     assert load(FRAME[["b"]], kind="counts").spec.support == "count"

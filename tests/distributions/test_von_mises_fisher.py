@@ -179,3 +179,11 @@ def test_gradients_survive_single_precision_in_high_dimension(dimension):
     (moved,) = torch.autograd.grad((q.rsample((50,)) * loc).sum(), kappa)
     assert (moved > 0).all()
     assert q.expand((2, 3)).rsample().shape == (2, 3, dimension)
+
+
+def test_what_is_no_number_is_drawn_as_none_and_ends():
+    kappa = torch.tensor([2.0, torch.nan, torch.inf])
+    loc = torch.nn.functional.normalize(torch.ones(3, 4), dim=1)
+    drawn = VonMisesFisher(loc, kappa).rsample((5,))
+    assert drawn[:, 0].isfinite().all()
+    assert drawn[:, 1:].isnan().all()

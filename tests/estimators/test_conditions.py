@@ -166,3 +166,30 @@ def test_what_is_missing_is_said(world):
         Autoencoder("cvae", 1, epochs=1, **QUICK).fit(X)
     with pytest.raises(OptionError, match="not conditioned on anything"):
         VAE(1, epochs=1, **QUICK).fit(X).transform(X, condition=sex)
+
+
+def test_a_frame_of_conditions_is_read_by_its_names(blobs):
+    X, names, _ = blobs
+    rng = np.random.default_rng(0)
+    told = pd.DataFrame({"u": rng.normal(size=400), "w": 5 + rng.normal(size=400), "name": names})
+    model = Autoencoder("cvae", 2, epochs=1, **QUICK).fit(X, condition=told)
+    codes = model.transform(X, condition=told)
+    mixed = told[["name", "w", "u"]].assign(more=1.0)
+    np.testing.assert_array_equal(model.transform(X, condition=mixed), codes)
+    np.testing.assert_array_equal(model.transform(X, condition=told.to_numpy()), codes)
+    unnamed = told.set_axis([0, 1, 2], axis=1)
+    np.testing.assert_array_equal(model.transform(X, condition=unnamed), codes)
+    with pytest.raises(DataError, match="no column 'w'"):
+        model.transform(X, condition=told[["u", "name"]])
+    with pytest.raises(DataError, match="condition u is missing"):
+        model.transform(X, condition=told.assign(u=np.nan))
+
+
+@pytest.mark.parametrize("unknown", [None, np.nan, -1])
+def test_a_category_that_was_always_known_has_to_be(blobs, unknown):
+    X, names, _ = blobs
+    model = Autoencoder("cvae", 2, epochs=1, **QUICK).fit(X, condition=names)
+    told = names.astype(object)
+    told[3] = unknown
+    with pytest.raises(DataError, match="give one of ant, bee, cow"):
+        model.transform(X, condition=told)

@@ -365,3 +365,20 @@ def test_the_fitted_refuse(vae: VAE) -> None:
             getattr(VAE(), method)(X)
     with pytest.raises(NotFittedError):
         VAE().sample()
+
+
+def test_values_without_a_density_are_refused_and_not_scored():
+    chance = np.random.default_rng(0)
+    bits, counts = chance.integers(2, size=(90, 5)).astype(float), chance.poisson(2.0, (90, 5))
+    one = VAE(2, epochs=1, **{k: v for k, v in QUICK.items() if k != "epochs"}).fit(bits)
+    many = clone(one).fit(scipy.sparse.csr_matrix(counts.astype(float)))
+    assert np.isfinite(one.score_samples(0.5 * bits)).all()
+    assert np.isfinite(many.score_samples(counts.astype(float))).all()
+    for model, wrong in (
+        (one, 3.0 * bits),
+        (one, bits - 0.5),
+        (many, counts + 0.5),
+        (many, -counts),
+    ):
+        with pytest.raises(DataError, match="has a density on"):
+            model.score(wrong)

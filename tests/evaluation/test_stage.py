@@ -7,9 +7,10 @@ import pytest
 import torch
 
 from isthmus.cli.gallery import shown_first
-from isthmus.data import load
+from isthmus.data import Cropped, load
+from isthmus.data.crops import Window
 from isthmus.evaluation.candidate import Candidate, Density
-from isthmus.evaluation.stage import mixed, prepare, question_on
+from isthmus.evaluation.stage import in_memory, mixed, prepare, question_on
 from isthmus.evaluation.subject import DENSITY_ROWS, Subject
 from isthmus.evaluation.units import Units
 from isthmus.fitting import Split
@@ -98,3 +99,15 @@ def test_the_likelihood_of_sorted_data_is_that_of_all():
     found = -Subject(candidate, question).likely.log_likelihood
     truth = 0.5 * (40.5 + np.log(2 * np.pi))
     assert abs(found.mean() - truth) < 4 * found.std() / np.sqrt(len(found))
+
+
+def test_a_test_part_of_the_data_s_own_judges_crops_too():
+    images = np.broadcast_to(np.arange(40, dtype=np.uint8)[:, None, None, None], (40, 1, 6, 6))
+    own = load(images.copy())
+    own.test_from = 30
+    source = in_memory(Cropped(own, Window(4, 4)))
+    stage = prepare(source, Split(), 0)
+    assert stage.question.numbers.tolist() == list(range(30, 40))
+    assert (255 * stage.question.clean[:, 0, 0, 0]).round().tolist() == list(range(30, 40))
+    assert stage.training.x.max() < 30.5 / 255
+    assert in_memory(own).test_from == 30

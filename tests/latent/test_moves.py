@@ -24,6 +24,7 @@ from isthmus.latent import (
     move,
     nearest,
     nearest_by_posterior,
+    shortest_paths,
     traverse,
 )
 from isthmus.recipes import build_recipe
@@ -278,6 +279,19 @@ def test_batches_change_nothing_of_the_mean_codes_and_training_goes_on(model):
     torch.testing.assert_close(whole.codes, parts.codes)
     assert model.training
     assert all(p.grad is None for p in model.parameters())
+
+
+def test_what_rests_in_evaluation_mode_during_training_goes_on_resting(model):
+    x, z = codes_of(model, 9)
+    model.train()
+    model.encoder.eval()
+    edit(model, x, torch.ones(3))
+    traverse(model, x)
+    nearest_by_posterior(model, x, z, 2)
+    shortest_paths(model, z[:1], z[1:2], 3, iterations=1)
+    model.impute(x, 2)
+    assert not model.encoder.training
+    assert model.decoder.training
 
 
 def test_edits_are_refused_in_one_line(model):

@@ -43,6 +43,12 @@ def test_spherical_is_shoemakes_formula_with_an_even_length():
     torch.testing.assert_close(spherical(a, b, T), naive * length)
 
 
+def test_the_way_to_the_origin_and_from_it_is_straight():
+    a, origin = torch.tensor([[1.0, 2.0, -2.0], [0.0, 0.0, 0.0]]), torch.zeros(2, 3)
+    torch.testing.assert_close(spherical(origin, a, T), linear(origin, a, T))
+    torch.testing.assert_close(spherical(a, origin, T), linear(a, origin, T))
+
+
 @pytest.mark.parametrize("factor", [1.0, 2.0, -1.0])
 def test_spherical_of_one_line_has_no_gap(factor):
     """Equal and opposite directions, where the formula divides by zero."""
@@ -83,6 +89,27 @@ def test_paths_of_the_ball_are_geodesics(c):
     parts = hyperbolic(path[:, :-1], path[:, 1:], c)
     torch.testing.assert_close(parts, (whole / 6)[:, None].expand(-1, 6), rtol=1e-5, atol=1e-7)
     torch.testing.assert_close(path[:, -1], b)
+
+
+@pytest.mark.parametrize("radius", [0.9, 0.99, 0.999])
+def test_single_precision_keeps_the_ball_s_geometry_near_its_edge(radius):
+    """Against the arc cosine hyperbolic of exact coordinates, in double precision."""
+
+    def distance(x, y):
+        gap = (x - y).square().sum(-1)
+        room = (1.0 - x.square().sum(-1)) * (1.0 - y.square().sum(-1))
+        return (1.0 + 2.0 * gap / room).acosh()
+
+    a = (radius * F.normalize(torch.randn(50, 3), dim=1)).float()
+    near = (a + 0.05 * (1.0 - radius) * torch.randn(50, 3)).float()
+    far = a.flip(0)
+    for b in (near, far):
+        exact = distance(a.double(), b.double())
+        torch.testing.assert_close(Ball(1.0).distance(a, b).double(), exact, rtol=1e-5, atol=1e-6)
+        path = Ball(1.0).path(a, b, T.float())
+        assert path.dtype == torch.float32
+        ours = distance(a.double(), path[:, 3].double())
+        torch.testing.assert_close(ours, exact / 2.0, rtol=1e-3, atol=1e-4)
 
 
 @pytest.mark.parametrize("space", [Flat(), Sphere(), Ball(1.0), Ball(0.3)])

@@ -133,6 +133,28 @@ def test_held_out_data_are_judged_with_the_same_noise_every_time(table):
     assert one["loss"] == pytest.approx(total / len(validation), rel=1e-6)
 
 
+def test_the_stored_order_of_held_out_data_says_nothing_of_a_model():
+    # Rows by class: a batch of one class has other codes than the prior, and than any in training.
+    rng = np.random.default_rng(0)
+    centres = 4.0 * rng.normal(size=(5, 6))
+    rows = np.repeat(centres, 200, 0) + 0.3 * rng.normal(size=(1000, 6))
+    source = load(rows.astype(np.float32))
+    options = {"hidden": (16,), "latent_dim": 2, "threads": 1, "epochs": 10, "batch_size": 20}
+    run = fit(source, "wae-mmd", **options)
+    (kept,) = (r for r in run.history if "validation/mmd" in r and r["step"] == run.kept_step)
+
+    x = torch.cat([b.x for b in parts(source)[1].chunks(1000)])
+    step = Step(run.model, build_recipe("wae-mmd", source.spec, latent_dim=2).objective).eval()
+
+    def by_hand(order):
+        with torch.no_grad():
+            return float(np.mean([step(x[i]).terms["mmd"].mean() for i in order.split(20)]))
+
+    anyhow = np.mean([by_hand(torch.randperm(len(x))) for _ in range(20)])
+    assert by_hand(torch.arange(len(x))) > 4 * anyhow
+    assert kept["validation/mmd"] == pytest.approx(anyhow, rel=0.5)
+
+
 class Noted(Schedule):
     """A schedule that keeps what it was asked."""
 

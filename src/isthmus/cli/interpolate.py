@@ -76,7 +76,9 @@ def interpolate(
     if path == SHORTEST:
         found = shortest_paths(model, a, b, steps, condition=told)
         codes = found.codes
-        saved = 1.0 - float((found.length / found.straight_length.clamp(min=1e-12)).mean())
+        # A way of no length, as between equal data, cannot be shortened.
+        left = torch.where(found.straight_length > 0, found.length / found.straight_length, 1.0)
+        saved = 1.0 - float(left.mean())
         said = f"; in the data {strips.percent(saved)} shorter than the natural path on average"
     else:
         codes = between(model, a, b, steps, path)
@@ -96,7 +98,10 @@ def interpolate(
     wrote(target.path, f"{len(a):,} {paths} of {steps} codes ({path}){said}")
     known = strips.gather(given, strips.some_rows(given, seed)).to(where)
     if len(known) > 1:
-        usual = Aggregate.of(model, strips.encode(model, known)).quantile(codes[:, steps // 2])
+        # An even number of codes has none half-way.
+        around = codes[:, (steps - 1) // 2], codes[:, steps // 2]
+        half_way = between(model, *around, 3, "natural" if path == SHORTEST else path)[:, 1]
+        usual = Aggregate.of(model, strips.encode(model, known)).quantile(half_way)
         click.echo(
             f"half-way, {strips.percent(1 - float(usual.median()))} of the data's own codes lie "
             "further out"

@@ -53,7 +53,8 @@ def score(
             squares += float(nats.double().square().sum())
             running.write_rows(sink, nats, running.label_names(batch, given.classes))
     mean = total / len(given)
-    variance = max(0.0, squares / len(given) - mean**2) / max(1, len(given) - 1)
+    # In this order, for what is no number, beside a mean of -inf, is not to become 0.
+    variance = max(squares / len(given) - mean**2, 0.0) / max(1, len(given) - 1)
     bits = bits_per_dim(mean, trained.spec.size, trained.spec.log_unit)
     wrote(target.path, f"log p(x) of {len(given):,} data by {samples:,} importance samples")
     click.echo(f"mean log p(x) {mean:.3f} ± {math.sqrt(variance):.3f} nats, {bits:.4f} bits/dim")

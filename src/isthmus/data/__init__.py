@@ -8,6 +8,7 @@ from isthmus.data.pictures import Pictures
 from isthmus.data.reading import Reading
 from isthmus.data.resident import Resident
 from isthmus.data.scaling import SCALINGS, Moments, Scaling, moments
+from isthmus.data.shuffling import shuffled
 from isthmus.data.source import Batch, DataDriven, Source
 from isthmus.data.sparse import Sparse
 from isthmus.data.spec import Column, DataSpec
@@ -39,5 +40,6 @@ __all__ = [
     "load",
     "moments",
     "place",
+    "shuffled",
     "split",
 ]

@@ -15,6 +15,7 @@ from isthmus.data.checks import (
     check_rows,
     check_support,
     extremes_note,
+    rounding_note,
 )
 from isthmus.data.condition import attach
 from isthmus.data.crops import as_size
@@ -218,8 +219,10 @@ def from_array(
     labels, classes = beside_labels(request, len(array), where, classes)
     if kind != "image":
         chosen, left = choose_columns(array, request, names, where)
+        x, flat = to_tensor(chosen, image=False), chosen.reshape(len(chosen), -1)
+        notes = (*notes, *rounding_note(x, lambda at: flat[:, at], left))
         table = resident_table(
-            to_tensor(chosen, image=False),
+            x,
             request,
             where,
             names=left,

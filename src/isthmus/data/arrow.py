@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -154,6 +154,22 @@ def to_rows(batch: Any, selection: Selection, classes: Any, where: str, first: i
     label = selection.label
     labels = None if label is None else to_labels(batch.column(label), classes)
     return Rows(torch.from_numpy(x), labels)
+
+
+def element(column: Callable[[str], Any], selection: Selection, at: int, where: str) -> np.ndarray:
+    """The numbers (N,) of element `at` of the rows, as the table has them.
+
+    Args:
+        column: Name -> Arrow column.
+        selection: Which columns.
+        at: Number of the element; a column of lists has several.
+        where: What the data are called.
+    """
+    name = selection.names[at]
+    if name in selection.columns:
+        return to_numpy(_flat(column(name)), where, name, 0)
+    name, _, place = name.rpartition("[")
+    return np.asarray(to_numpy(_flat(column(name)), where, name, 0)[:, int(place[:-1])])
 
 
 def to_labels(column: Any, classes: Any) -> Tensor:

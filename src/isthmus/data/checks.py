@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -17,6 +19,8 @@ _SUPPORTS = {
 }
 # Standard deviations of its column's other values, beyond which a value is most likely a mistake.
 FAR = 1000
+# Share of a column's standard deviation that rounding to 32 bits may cost.
+BLURRED = 0.01
 
 
 def check_rows(n: int, where: str, least: int = MINIMUM_ROWS) -> None:
@@ -116,6 +120,45 @@ def _lone_extreme(column: Tensor) -> int | None:
     about[row] = 0.0
     spread = float(about.square().mean().sqrt())
     return row if spread > 0 and furthest > FAR * spread else None
+
+
+def rounding_note(
+    x: Tensor, original: Callable[[int], np.ndarray], names: Sequence[str] = ()
+) -> tuple[str, ...]:
+    """A line on columns whose numbers are so large, and lie so close, that 32 bits blur them.
+
+    Args:
+        x: (N, columns) float32, NaN where one is missing.
+        original: Number of a column -> its values (N,) before they became float32.
+        names: Of the columns, or empty.
+    """
+    if bool(torch.isfinite(x.sum())):
+        low, high = x.aminmax(dim=0)
+    else:
+        absent = ~torch.isfinite(x)
+        low = x.masked_fill(absent, math.inf).amin(0)
+        high = x.masked_fill(absent, -math.inf).amax(0)
+    largest = torch.maximum(low.abs(), high.abs())
+    suspects = torch.nonzero(largest * 2.0**-24 > BLURRED / 10 * (high - low)).flatten().tolist()
+    found = [at for at in suspects if _is_blurred(x[:, at].numpy(), original(at))]
+    if not found:
+        return ()
+    at = found[0]
+    before, after = (len(np.unique(values)) for values in (original(at), x[:, at].numpy()))
+    more = f" (and {len(found) - 1} more columns are like it)" if len(found) > 1 else ""
+    return (
+        f"{column_name(names, (at,))} holds {before:,} different numbers near {float(high[at]):.4g}"
+        f", which are {after:,} as 32-bit floats{more}: subtract its mean before loading",
+    )
+
+
+def _is_blurred(rounded: np.ndarray, original: np.ndarray) -> bool:
+    values = np.asarray(original, np.float64)
+    values = values[np.isfinite(values)]
+    kept = rounded[np.isfinite(rounded)].astype(np.float64)
+    if len(values) != len(kept) or not len(values) or values.min() == values.max():
+        return False
+    return bool(np.abs(values - kept).max() > BLURRED * values.std())
 
 
 def outside(x: Tensor, support: str) -> Tensor | None:

@@ -60,7 +60,11 @@ class Conditioned(Source):
 
     def subset(self, part: str, seed: int, fractions: tuple[float, float, float]) -> Source:
         """The part of the source that is conditioned."""
-        return Conditioned(self.source.subset(part, seed, fractions), self.spec, self._of)
+        return self.over(self.source.subset(part, seed, fractions))
+
+    def over(self, source: Source) -> Conditioned:
+        """Other data of the same kind, conditioned in the same way."""
+        return Conditioned(source, self.spec, self._of)
 
 
 def attach(source: Source, request: Request, columns: Mapping[str, Any] | None = None) -> Source:
@@ -266,7 +270,9 @@ def _encode_column(found: Coded, values: np.ndarray, name: str, missing: bool) -
     if values.dtype.kind in "biuf":
         numbers = values.astype(np.float64)
         _refuse_missing(~np.isfinite(numbers), name)
-        shift, scale = float(numbers.mean()), float(numbers.std()) or 1.0
+        # Rounding gives equal numbers a spread of their own.
+        constant = bool((numbers == numbers[0]).all())
+        shift, scale = float(numbers.mean()), 1.0 if constant else float(numbers.std()) or 1.0
         scaled = torch.from_numpy(((numbers - shift) / scale).astype(np.float32))
         _add(found, ConditionColumn(name, (), shift, scale), scaled[:, None])
         return

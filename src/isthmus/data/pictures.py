@@ -122,7 +122,11 @@ class Pictures(Source):
 
     def subset(self, part: str, seed: int, fractions: tuple[float, float, float]) -> Source:
         """The part of an exact seeded split."""
-        chosen = self.files.at(split_indices(len(self), seed, fractions)[part])
+        return self.select(split_indices(len(self), seed, fractions)[part])
+
+    def select(self, index: Tensor) -> Pictures:
+        """The pictures at `index` as a source of their own, in that order."""
+        chosen = self.files.at(index)
         return Pictures(chosen, self.window, self.spec, self.notes, self._prepare)
 
     def _read(self, jobs: Iterator[_Job]) -> Iterator[Batch]:

@@ -14,11 +14,12 @@ from isthmus.data.arrow import (
     bad_columns,
     class_names,
     classes_of,
+    element,
     refuse_text,
     select,
     to_rows,
 )
-from isthmus.data.checks import check_rows
+from isthmus.data.checks import check_rows, rounding_note
 from isthmus.data.condition import attach, split_columns
 from isthmus.data.formats import FILES, unreadable
 from isthmus.data.labels import encode_labels
@@ -70,7 +71,7 @@ def _delimited(path: Path, request: Request, delimiter: str) -> Source:
 
     try:
         table = read()
-        headless = bool(table.column_names) and all(map(_is_numeral, table.column_names))
+        headless = _are_values(table.column_names)
         if headless:
             table = read(autogenerate_column_names=True)
     except (pa.ArrowException, OSError, UnicodeDecodeError, EOFError) as error:
@@ -92,6 +93,12 @@ def _refuse_other_separators(path: Path, names: Sequence[str], delimiter: str) -
                 f"{path} separates its columns by {other!r} and not by {delimiter!r}, as the line "
                 "of names shows; write it as .csv with commas, as .tsv with tabs, or as .parquet."
             )
+
+
+def _are_values(names: Sequence[str]) -> bool:
+    """Whether a first line holds numbers and no names; 0, 1, 2, ... are names, as pandas gives."""
+    counted = len(names) > 2 and list(names) == [str(i) for i in range(len(names))]
+    return bool(names) and not counted and all(map(_is_numeral, names))
 
 
 def _is_numeral(text: str) -> bool:
@@ -140,8 +147,12 @@ def from_arrow(table: Any, request: Request, where: str, notes: tuple[str, ...] 
     names = class_names(classes) if classes is not None else ()
     if request.labels is not None:
         labels, names = encode_labels(request.labels, len(x), where)
+    blurred = rounding_note(
+        x, lambda at: element(table.column, selection, at, where), selection.names
+    )
+    said = (*notes, *blurred)
     source = resident_table(
-        x, request, where, names=selection.names, labels=labels, classes=names, notes=notes
+        x, request, where, names=selection.names, labels=labels, classes=names, notes=said
     )
     return attach(source, request, _condition_columns(table, request))
 
@@ -209,8 +220,17 @@ def _parquet_source(path: Path, request: Request, selection: Any, classes: Any, 
         x, labels = join(parts)
         if request.labels is not None:
             labels, names = encode_labels(request.labels, n, str(path))
+        blurred = rounding_note(
+            x, lambda at: element(_column_of(path), selection, at, str(path)), selection.names
+        )
         source = resident_table(
-            x, named, str(path), names=selection.names, labels=labels, classes=names
+            x,
+            named,
+            str(path),
+            names=selection.names,
+            labels=labels,
+            classes=names,
+            notes=blurred,
         )
         return attach(source, request, _read_conditions(path, request))
     request.allow("a Parquet file that is streamed", _TABLE_OPTIONS)
@@ -231,6 +251,12 @@ def _parquet_source(path: Path, request: Request, selection: Any, classes: Any, 
     if not request.condition_columns:
         return streamed
     return split_columns(streamed, request.condition_names)
+
+
+def _column_of(path: Path) -> Callable[[str], Any]:
+    import pyarrow.parquet as pq
+
+    return lambda name: pq.read_table(path, columns=[name]).column(0)
 
 
 def _read_conditions(path: Path, request: Request) -> dict[str, np.ndarray]:

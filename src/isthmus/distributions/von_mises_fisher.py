@@ -91,8 +91,9 @@ def _draw_angle(kappa: Tensor, dimension: int) -> Tensor:
     centre = (1.0 - b) / (1.0 + b)
     level = kappa * centre + d * torch.log(4.0 * b / (1.0 + b).square())
     half = torch.full((), 0.5 * d, dtype=kappa.dtype, device=kappa.device)
-    found = torch.zeros_like(kappa)
-    left = torch.arange(len(kappa), device=kappa.device)
+    # What is no number is never accepted.
+    found = torch.full_like(kappa, torch.nan)
+    left = kappa.isfinite().nonzero()[:, 0]
     while len(left):
         beta = Beta(half, half, validate_args=False).sample((_TRIES, len(left)))
         k, c, shape = kappa[left], centre[left], b[left]

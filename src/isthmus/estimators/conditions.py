@@ -77,22 +77,26 @@ def labelled(
     return source, classes
 
 
-def coded(condition: Any, columns: Sequence[ConditionColumn], rows: int) -> Tensor:
+def coded(
+    condition: Any, columns: Sequence[ConditionColumn], rows: int, *, unknown: bool
+) -> Tensor:
     """A condition as the model reads it, (N, C).
 
     Args:
-        condition: One value for all rows, (N,), or (N, columns) in the order of the training.
+        condition: One value for all rows, (N,), (N, columns) in the order of the training, or a
+            frame that has the columns of the training among its own.
         columns: What the model was trained on.
         rows: N.
+        unknown: Whether a category may be: -1, None or NaN.
 
     Raises:
-        DataError: It has another shape.
+        DataError: It has another shape, lacks a column, or a value is missing.
         OptionError: The model is not conditioned on anything.
         UnknownNameError: A category that the model does not know.
     """
     if not columns:
         raise OptionError("This model is not conditioned on anything: leave condition= out.")
-    values = np.asarray(condition, dtype=object)
+    values = _by_name(condition, columns)
     table = values.reshape(1, -1) if values.ndim == 0 else values.reshape(len(values), -1)
     if table.shape[1] != len(columns) or len(table) not in (1, rows):
         names = ", ".join(column.name for column in columns)
@@ -100,13 +104,33 @@ def coded(condition: Any, columns: Sequence[ConditionColumn], rows: int) -> Tens
             f"The condition has shape {values.shape} and there are {rows} rows conditioned on "
             f"{names}: give one value of each for every row, or one for all."
         )
-    parts = [_column(table[:, i], column) for i, column in enumerate(columns)]
+    parts = [_column(table[:, i], column, unknown) for i, column in enumerate(columns)]
     return torch.cat(parts, 1).expand(rows, -1)
 
 
-def _column(values: NDArray[Any], column: ConditionColumn) -> Tensor:
+def _by_name(condition: Any, columns: Sequence[ConditionColumn]) -> NDArray[Any]:
+    """The values, of a frame those of the columns of the training and in their order."""
+    held = {str(name): name for name in getattr(condition, "columns", ())}
+    wanted = [column.name for column in columns]
+    # A model that was told values without names takes a frame by place.
+    if held.keys().isdisjoint(wanted):
+        return np.asarray(condition, dtype=object)
+    if missing := [name for name in wanted if name not in held]:
+        raise DataError(
+            f"The condition has no column {missing[0]!r}: give a frame with {', '.join(wanted)}."
+        )
+    picked = [np.asarray(condition[held[name]], dtype=object) for name in wanted]
+    return np.stack(picked, 1)
+
+
+def _column(values: NDArray[Any], column: ConditionColumn, unknown: bool) -> Tensor:
     if not column.categories:
         numbers = (values.astype(np.float64) - column.shift) / column.scale
+        if not np.isfinite(numbers).all():
+            raise DataError(
+                f"A number of the condition {column.name} is missing or infinite: give one for "
+                "every row."
+            )
         return torch.from_numpy(numbers)[:, None]
     codes = torch.zeros(len(values), len(column.categories), dtype=torch.float64)
     for row, value in enumerate(values):
@@ -115,6 +139,11 @@ def _column(values: NDArray[Any], column: ConditionColumn) -> Tensor:
             codes[row, column.categories.index(name)] = 1.0
         elif not _is_unknown(value):
             raise did_you_mean(f"value of {column.name}", name, column.categories)
+        elif not unknown:
+            raise DataError(
+                f"The condition {column.name} is unknown ({value}) for some rows, and this model "
+                f"learned it for every one: give one of {', '.join(column.categories[:10])}."
+            )
     return codes
 
 

@@ -17,7 +17,7 @@ from isthmus.data.form import form_of
 from isthmus.data.indexed import Indexed, order
 from isthmus.data.request import SUPPORTS
 from isthmus.data.sparse import DENSE_BYTES
-from isthmus.errors import OptionError
+from isthmus.errors import DataError, OptionError
 from isthmus.likelihoods import LIKELIHOODS
 
 # A bound over fewer held-out data than this says too little to choose weights by.
@@ -167,3 +167,28 @@ def parts(X: Any, shape: Sequence[int], size: int = 1024) -> Iterator[Tensor]:
         part = X[first : first + size]
         dense = part.toarray() if scipy.sparse.issparse(part) else np.array(part, order="C")
         yield torch.from_numpy(dense).reshape(-1, *shape)
+
+
+def check_covered(X: Any, supports: Sequence[str]) -> None:
+    """Refuse rows (N, F) that a likelihood gives no density.
+
+    Shades between 0 and 1 pass for a likelihood of zeros and ones, as is usual for pictures.
+
+    Args:
+        X: A validated matrix.
+        supports: Of the likelihood.
+
+    Raises:
+        DataError: A value is outside of them.
+    """
+    if "count" not in supports and ("real" in supports or not {"binary", "unit"} & {*supports}):
+        return
+    word, held = ("count", "whole numbers from 0 up") if "count" in supports else ("unit", "[0, 1]")
+    for part in parts(X, (X.shape[1],)):
+        wrong = outside(torch.nan_to_num(part), word)
+        if wrong is not None and bool(wrong.any()):
+            raise DataError(
+                f"X has the value {float(part[wrong][0]):g}, and this model's likelihood has a "
+                f"density on {held} only: scale X as it was in fit, or fit with "
+                "likelihood='gaussian'."
+            )

@@ -18,13 +18,14 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import Tensor
 
 from isthmus.classification import class_probabilities
+from isthmus.conditions import needs_condition
 from isthmus.data import DataSpec
 from isthmus.errors import DataError
 from isthmus.estimators.answers import answering, log_likelihood_by_row, rate_by_row
 from isthmus.estimators.available import has_classes, has_density, of_gaps, reads_gaps
 from isthmus.estimators.conditions import coded
 from isthmus.estimators.parameters import check_whole
-from isthmus.estimators.rows import datum_shape, parts
+from isthmus.estimators.rows import check_covered, datum_shape, parts
 from isthmus.metrics import r2
 from isthmus.model import LatentModel
 from isthmus.posteriors import ToldPosterior, code_shape, gives_integers
@@ -178,9 +179,13 @@ class TrainedEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
 
         Returns:
             (N,) nats, a density in the data's own units.
+
+        Raises:
+            DataError: Values that the likelihood gives no density, such as negative counts.
         """
         check_is_fitted(self)
         X = self._validated(X, reset=False)
+        check_covered(X, self.model_.likelihood.supports)
         samples = self.n_samples if n_samples is None else n_samples
         check_whole("n_samples", samples)
         return self._answer(
@@ -310,7 +315,9 @@ class TrainedEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
         """What `rows` data are conditioned on, as the model reads it, where the model lies."""
         if condition is None:
             return None
-        return coded(condition, self.spec_.condition, rows).to(next(model.parameters()))
+        told = self.spec_.condition
+        found = coded(condition, told, rows, unknown=not needs_condition(model))
+        return found.to(next(model.parameters()))
 
     def _answer(
         self,

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from isthmus.data import Batch, Resident, Scaling, Source
+from isthmus.data import Batch, Cropped, Resident, Scaling, Source
 from isthmus.data.splits import split_indices
 from isthmus.errors import DataError
 from isthmus.evaluation.subject import DENSITY_ROWS, OF_THE_DATA, OF_THE_PART, Question
@@ -52,7 +52,15 @@ def in_memory(source: Source) -> Resident:
         factors=batch.factors,
         condition=batch.condition,
         notes=(*source.notes, *note),
+        test_from=_own_test(source) if whole else None,
     ).to("cpu")
+
+
+def _own_test(source: Source) -> int | None:
+    """The row where the data set's own test part begins, under crops too."""
+    while isinstance(source, Cropped):
+        source = source.source
+    return source.test_from if isinstance(source, Resident) else None
 
 
 def prepare(source: Resident, split: Split, seed: int, *, whole: bool = True) -> Stage:

@@ -1,27 +1,12 @@
-"""How the tools ask a model: in evaluation mode, without gradients, codes as flat rows."""
+"""What the tools give a model: codes as flat rows, and data of its own shape."""
 
 from __future__ import annotations
-
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import torch
 from torch import Tensor
 
 from isthmus.errors import DataError
 from isthmus.model import LatentModel
-
-
-@contextmanager
-def answering(model: LatentModel) -> Iterator[None]:
-    """Evaluation mode without gradients; training goes on afterwards as it was."""
-    training = model.training
-    model.eval()
-    try:
-        with torch.no_grad():
-            yield
-    finally:
-        model.train(training)
 
 
 def flat(model: LatentModel, codes: Tensor, what: str = "codes") -> Tensor:

@@ -8,10 +8,11 @@ from typing import final
 import torch
 from torch import Tensor
 
+from isthmus.answering import answering
 from isthmus.conditions import for_each
 from isthmus.errors import OptionError
 from isthmus.latent.aggregate import Aggregate
-from isthmus.latent.asking import answering, check_data
+from isthmus.latent.asking import check_data
 from isthmus.latent.attributes import Attribute, move
 from isthmus.latent.space import space_of
 from isthmus.model import BATCH_SIZE, LatentModel

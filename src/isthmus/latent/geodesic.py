@@ -9,9 +9,9 @@ from typing import NamedTuple, final
 import torch
 from torch import Tensor
 
+from isthmus.answering import answering
 from isthmus.conditions import for_each
 from isthmus.errors import DataError, OptionError
-from isthmus.latent.asking import answering
 from isthmus.latent.paths import ends
 from isthmus.latent.space import CodeSpace, space_of
 from isthmus.model import LatentModel

@@ -9,10 +9,10 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.distributions import Distribution
 
+from isthmus.answering import answering
 from isthmus.conditions import parts
-from isthmus.distributions.wrapped_normal import log_map
 from isthmus.errors import OptionError, UnsupportedError
-from isthmus.latent.asking import answering, check_data, flat
+from isthmus.latent.asking import check_data, flat
 from isthmus.latent.space import Ball, CodeSpace, Sphere, space_of
 from isthmus.model import LatentModel
 from isthmus.registry import Registry
@@ -153,5 +153,5 @@ def _natural(space: CodeSpace, a: Tensor, b: Tensor) -> Tensor:
         # From the chord: the arc cosine would lose half of the digits of near neighbours.
         return 2.0 * (0.5 * _euclidean(space, a, b)).clamp(max=1.0).asin()
     if isinstance(space, Ball):
-        return log_map(a.unsqueeze(1), b.unsqueeze(0), space.curvature).norm(dim=-1)
+        return space.distance(a.unsqueeze(1), b.unsqueeze(0))
     return _euclidean(space, a, b)

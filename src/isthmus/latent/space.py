@@ -11,6 +11,7 @@ from torch import Tensor
 
 from isthmus.distributions.wrapped_normal import exp_map, log_map, within_ball
 from isthmus.errors import UnsupportedError
+from isthmus.maths import double_precision
 from isthmus.posteriors import Posterior
 from isthmus.registry import Registry
 
@@ -92,6 +93,8 @@ class Sphere(CodeSpace):
 class Ball(CodeSpace):
     """The Poincaré ball: sums are taken in the tangent space of its centre.
 
+    Its edge is exponentially near in coordinates, so paths are found in double precision.
+
     Args:
         curvature: Minus the sectional curvature.
     """
@@ -100,15 +103,24 @@ class Ball(CodeSpace):
         self.curvature = curvature
 
     def chart(self, z: Tensor) -> Tensor:
-        return log_map(torch.zeros_like(z), z, self.curvature)
+        wide = double_precision(z)
+        return log_map(torch.zeros_like(wide), wide, self.curvature).to(z)
 
     def code(self, v: Tensor) -> Tensor:
-        return within_ball(exp_map(torch.zeros_like(v), v, self.curvature), self.curvature)
+        wide = double_precision(v)
+        found = exp_map(torch.zeros_like(wide), wide, self.curvature)
+        return within_ball(found, self.curvature).to(v)
 
     def path(self, a: Tensor, b: Tensor, t: Tensor) -> Tensor:
-        start = a.unsqueeze(1)
-        tangent = log_map(start, b.unsqueeze(1), self.curvature)
-        return within_ball(exp_map(start, t[:, None] * tangent, self.curvature), self.curvature)
+        start, end = (double_precision(z).unsqueeze(1) for z in (a, b))
+        tangent = log_map(start, end, self.curvature)
+        found = exp_map(start, double_precision(t)[:, None] * tangent, self.curvature)
+        return within_ball(found, self.curvature).to(a)
+
+    def distance(self, a: Tensor, b: Tensor) -> Tensor:
+        """Hyperbolic distances (...) between codes (..., n) that broadcast."""
+        tangent = log_map(double_precision(a), double_precision(b), self.curvature)
+        return tangent.norm(dim=-1).to(a)
 
 
 def linear(a: Tensor, b: Tensor, t: Tensor) -> Tensor:
@@ -150,6 +162,11 @@ def spherical(a: Tensor, b: Tensor, t: Tensor) -> Tensor:
     """
     lengths = linear(a.norm(dim=-1, keepdim=True), b.norm(dim=-1, keepdim=True), t)
     first, last = F.normalize(a, dim=-1), F.normalize(b, dim=-1)
+    # The origin has no direction: the way from it or to it is straight.
+    first, last = (
+        torch.where((here == 0).all(-1, keepdim=True), there, here)
+        for here, there in ((first, last), (last, first))
+    )
     cosine = (first * last).sum(-1, keepdim=True)
     across = last - cosine * first
     sine = across.norm(dim=-1, keepdim=True)

@@ -10,9 +10,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from isthmus.answering import answering
 from isthmus.conditions import for_each, parts
 from isthmus.errors import OptionError
-from isthmus.latent.asking import answering, check_data, flat
+from isthmus.latent.asking import check_data, flat
 from isthmus.latent.space import CodeSpace, Sphere, space_of
 from isthmus.model import BATCH_SIZE, LatentModel
 

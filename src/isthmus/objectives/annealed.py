@@ -24,6 +24,8 @@ class Annealed(Objective):
         Burgess et al., Understanding Disentangling in beta-VAE, arXiv 1804.03599.
     """
 
+    of_batches = True
+
     def __init__(
         self, capacity: float | Schedule | None = None, gamma: float = 1000.0, samples: int = 1
     ) -> None:

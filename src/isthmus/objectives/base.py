@@ -81,6 +81,8 @@ class Objective(Part, Paced, ABC):
         needs_mean: The likelihood must have a mean.
         comparable: Held-out losses of different times can be compared. Where a critic that moves
             on sets their unit they cannot, and the last weights are kept for the best.
+        of_batches: A term looks at the batch as a whole, so that its value depends on which data
+            come together.
         requires: What else must hold, each a function that says what is wrong and what would do.
         weighted: The names of the terms that beta multiplies.
         critics: Further players by name; the training loop moves each by its own loss.
@@ -92,6 +94,7 @@ class Objective(Part, Paced, ABC):
     needs_density: ClassVar[bool] = True
     needs_mean: bool = False
     comparable: bool = True
+    of_batches: ClassVar[bool] = False
     requires: ClassVar[tuple[Requirement, ...]] = ()
     weighted: ClassVar[tuple[str, ...]] = ()
 

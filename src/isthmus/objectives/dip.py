@@ -39,6 +39,8 @@ class DipVae(Objective):
 
     requires = (factorised, real_codes)
 
+    of_batches = True
+
     def __init__(
         self,
         off_diagonal: float = 10.0,

@@ -45,6 +45,7 @@ class JointCapacity(Objective):
         Dupont, arXiv 1804.00104.
     """
 
+    of_batches = True
     requires = (needs_both_parts,)
 
     def __init__(

@@ -45,6 +45,8 @@ class InfoVae(Objective):
 
     requires = (drawable_codes,)
 
+    of_batches = True
+
     def __init__(self, alpha: float = 0.5, scale: float = 10.0, samples: int = 1) -> None:
         super().__init__(samples)
         self.weights = {"rate": 1.0 - alpha, "mmd": alpha + scale - 1.0}
@@ -72,6 +74,7 @@ class WaeMmd(Objective):
         Tolstikhin et al., Wasserstein Auto-Encoders, arXiv 1711.01558.
     """
 
+    of_batches = True
     needs_density = False
     requires = (drawable_codes,)
 

@@ -29,6 +29,7 @@ class Swae(Objective):
         Kolouri et al., Sliced Wasserstein Auto-Encoders, arXiv 1804.01947.
     """
 
+    of_batches = True
     needs_density = False
     requires = (drawable_codes,)
 

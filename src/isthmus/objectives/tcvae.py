@@ -89,6 +89,8 @@ class BetaTcvae(Objective):
 
     requires = (factorised,)
 
+    of_batches = True
+
     def __init__(
         self,
         length: int,

@@ -10,7 +10,7 @@ from typing import cast, final
 import torch
 from torch import nn
 
-from isthmus.data import Source, place
+from isthmus.data import Source, place, shuffled
 from isthmus.model import LatentModel
 from isthmus.objectives import Objective
 from isthmus.training.average import Average
@@ -27,7 +27,7 @@ from isthmus.training.devices import (
     processes,
 )
 from isthmus.training.events import Audience, Listener, Record
-from isthmus.training.judging import Precision, evaluate, given
+from isthmus.training.judging import EVALUATION_SEED, Precision, evaluate, given
 from isthmus.training.meter import Meter
 from isthmus.training.parts import held, learn, told
 from isthmus.training.players import Step, players_of, sharing
@@ -114,7 +114,11 @@ def train(
         for text in position.notes:
             say(text)
         precision = autocast(settings, device)
-        training, validation = place(training, device), place(validation, device)
+        training = place(training, device)
+        if objective.of_batches:
+            # Rows are often stored by class, and a batch of one class is none that was trained on.
+            validation = shuffled(validation, EVALUATION_SEED)
+        validation = place(validation, device)
         if not position.threads:
             position.threads, position.alone = _threads(step, training, settings, device, precision)
         heard: list[Record] = []

@@ -86,6 +86,12 @@ def test_idle_latents_are_left_out_by_their_rate():
     assert collapsed.pairs[2].tolist() == [0.0] * 3
 
 
+@pytest.mark.parametrize("similarity", ["lasso", "spearman"])
+def test_models_without_any_informed_latent_score_nothing(similarity):
+    found = udr([S, S], [np.zeros(4), np.zeros(4)], similarity=similarity)
+    np.testing.assert_array_equal(found.scores, [0.0, 0.0])
+
+
 def test_a_constant_latent_is_none_whatever_its_value():
     codes = [np.hstack([S, np.full((1000, 1), value)]) for value in (0.1, 0.3, 7.7)]
     np.testing.assert_allclose(udr(codes).scores, udr([S] * 3).scores)

@@ -113,7 +113,9 @@ def _informed(z: Floats, model: int, rates: Sequence[ArrayLike] | None) -> Float
 
 def _together(codes: Sequence[Floats]) -> Floats:
     """(M, Z, N) the latents of all models, those that some have fewer of being zero."""
-    found = np.zeros((len(codes), max(z.shape[1] for z in codes), len(codes[0])))
+    # Where no model has any there is still a place for one, and it is zero.
+    width = max(1, *(z.shape[1] for z in codes))
+    found = np.zeros((len(codes), width, len(codes[0])))
     for place, z in zip(found, codes, strict=True):
         place[: z.shape[1]] = z.T
     return found
