@@ -112,6 +112,18 @@ def test_missing_columns_are_named(people, tmp_path):
     write_people(tmp_path / "y.csv", ["width", "age", "shoe"])
     with pytest.raises(UnknownNameError, match=r"lacks 2 of the 4 columns.*'height', 'weight'"):
         data_for(people, str(tmp_path / "y.csv"))
+    (tmp_path / "one.csv").write_text("width\n1\n2\n")
+    with pytest.raises(UnknownNameError, match="lacks 3 of the 4 columns"):
+        data_for(people, str(tmp_path / "one.csv"))
+
+
+def test_of_a_file_without_columns_it_is_said_what_it_is(people, tmp_path):
+    (tmp_path / "none.csv").write_text("")
+    with pytest.raises(DataError, match=r"none\.csv is empty"):
+        data_for(people, str(tmp_path / "none.csv"))
+    (tmp_path / "other.csv").write_text("width;height;weight;age\n1;2;3;4\n")
+    with pytest.raises(DataError, match="separates its columns by ';'"):
+        data_for(people, str(tmp_path / "other.csv"))
 
 
 def test_an_array_for_a_table(people, tmp_path):

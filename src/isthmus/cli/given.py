@@ -183,6 +183,9 @@ def run_columns(
     if not names:
         return None, ()
     found = column_names(path)
+    if len(found) <= 1 < len(names) and set(found).isdisjoint(names):
+        # An empty file, or one with another separator: who reads it says so.
+        return None, ()
     wanted = tuple(dict.fromkeys(name if name in found else _list_column(name) for name in names))
     missing = [name for name in wanted if name not in found]
     if len(missing) > 1:

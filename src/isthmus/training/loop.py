@@ -115,10 +115,7 @@ def train(
             say(text)
         precision = autocast(settings, device)
         training = place(training, device)
-        if objective.of_batches:
-            # Rows are often stored by class, and a batch of one class is none that was trained on.
-            validation = shuffled(validation, EVALUATION_SEED)
-        validation = place(validation, device)
+        validation = place(_as_judged(validation, objective), device)
         if not position.threads:
             position.threads, position.alone = _threads(step, training, settings, device, precision)
         heard: list[Record] = []
@@ -161,6 +158,12 @@ def train(
                 position.finished = True
                 checkpoint.write(position)
     return Trained(model, position, heard, position.notes)
+
+
+def _as_judged(validation: Source, objective: Objective) -> Source:
+    """Held-out data in an order that suits the objective."""
+    # Rows are often stored by class, and a batch of one class is none that was trained on.
+    return shuffled(validation, EVALUATION_SEED) if objective.of_batches else validation
 
 
 def _silence(_: str) -> None:
